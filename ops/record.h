@@ -1,0 +1,36 @@
+/* What op records share: recording with few operands, shape rules, and the kernels behind a record. */
+#ifndef BPI_RECORD_H
+#define BPI_RECORD_H
+
+#include <backprop.h>
+
+#include "kernel/map.h"
+
+/* What bp_op.kernel of a built-in op points to: its optimised kernels. */
+typedef struct bpi_kernels {
+    enum bpi_map_slot map; /* elementwise: runs block by block; or BPI_MAP_NONE */
+    bp_kernel *fast;       /* same contract as bp_op.forward; NULL: forward serves */
+} bpi_kernels;
+
+/* Record an op with one, two or three operands; attrs may be NULL. */
+bp_tensor *bpi_record1(const bp_op *op, bp_tensor *x, const bp_attr *attrs);
+bp_tensor *bpi_record2(const bp_op *op, bp_tensor *x, bp_tensor *y, const bp_attr *attrs);
+bp_tensor *bpi_record3(const bp_op *op, bp_tensor *x, bp_tensor *y, bp_tensor *z, const bp_attr *attrs);
+
+/* Fails recording at `at`'s graph (if there is one): for mistakes found before a node can be recorded.
+ * Returns NULL. */
+bp_tensor *bpi_record_fail(bp_tensor *at, bp_status status, const char *format, ...) BP_FORMAT(3, 4);
+
+/* Sorts out an axis in -rank..rank-1 into 0..rank-1; -1 when it is out of range. */
+int bpi_axis(int axis, int rank);
+
+/* The reference for an elementwise op with a map slot: broadcasts and calls the portable map kernel.
+ * It is the `forward` of every such record. */
+bp_status bpi_map_forward(const bp_call *call);
+
+/* Elements of a tensor that all have one value, with the dtype (and shape) of another. */
+bp_tensor *bpi_full_like(bp_tensor *like, double value);
+/* A constant scalar of the dtype of another tensor; folded into kernels, unlike bp_scalar. */
+bp_tensor *bpi_scalar_like(bp_tensor *like, double value);
+
+#endif

@@ -1,0 +1,168 @@
+/* The recorded graph inside: nodes, leaves, variables, and what may be done with them. */
+#ifndef BPI_GRAPH_H
+#define BPI_GRAPH_H
+
+#include <backprop.h>
+#include <pthread.h>
+
+#include "memory.h"
+#include "text.h"
+
+typedef struct bpi_node bpi_node;
+typedef struct bpi_leaf bpi_leaf;
+typedef struct bpi_variable bpi_variable;
+typedef struct bpi_value bpi_value;   /* where a computed tensor's values are: plan/plan.h */
+typedef struct bpi_plans bpi_plans;   /* the compiled plans of a graph: plan/plan.h */
+
+/* One output of a node. */
+struct bp_tensor {
+    bpi_node *node;
+    const bp_type *type; /* interned in the graph: equal types have equal addresses */
+    bpi_value *value;    /* NULL until computed as a target; for leaves always NULL */
+    int32_t index;       /* which output */
+    uint32_t unused;
+};
+
+/* One recorded op. Allocated in one piece: outputs, then operands, then attributes follow. */
+struct bpi_node {
+    bp_graph *graph;
+    const bp_op *op;
+    const char *name; /* or NULL */
+    bpi_leaf *leaf;   /* of a leaf, else NULL */
+    uint32_t id;      /* place in the order of recording: operands have smaller ones */
+    uint32_t mark;    /* scratch of one traversal: == graph->mark when visited */
+    uint32_t slot;    /* scratch of one traversal: a number of its own */
+    uint16_t inputs;
+    uint8_t outputs;
+    uint8_t attrs;
+    bp_tensor **x;
+    const bp_attr *attr;
+    bp_tensor y[];
+};
+
+/* What stands behind a leaf. The ops of leaves are bpi_op_input, _constant, _scalar, _variable. */
+typedef enum bpi_leaf_kind { BPI_INPUT, BPI_CONSTANT, BPI_SCALAR, BPI_VARIABLE } bpi_leaf_kind;
+struct bpi_leaf {
+    bpi_leaf_kind kind;
+    bool owned;             /* data belongs to the leaf, and is freed with the recording */
+    const void *data;       /* values now (a variable's: see variable->data) */
+    uint64_t stamp;         /* when they last changed, by the model's clock */
+    bpi_variable *variable; /* of a variable */
+    bpi_leaf *next;         /* list of the graph, to free owned data */
+    union {
+        float f32;
+        double f64;
+        int64_t i64;
+    } scalar;               /* storage of a scalar */
+};
+
+/* A named value of the model. */
+struct bpi_variable {
+    char *name;
+    bp_type type;
+    void *data;      /* 64-byte aligned, stable address */
+    uint64_t stamp;  /* as leaf->stamp */
+    bool trainable;
+    bpi_variable *next_in_bucket;
+};
+
+struct bp_model {
+    pthread_mutex_t lock;         /* around the table of variables */
+    bpi_variable **variables;     /* in the order in which they were made */
+    size_t count, capacity;
+    bpi_variable **buckets;       /* hash table by name; size is a power of two */
+    size_t bucket_count;
+    bp_optimizer *optimizers;     /* list, freed with the model */
+    _Atomic uint64_t clock;       /* grows with every change of a value */
+    uint64_t seed, step;          /* of random ops */
+    uint64_t step_stamp;          /* when seed or step last changed */
+    bp_failure why;
+};
+
+struct bp_graph {
+    bp_model *model;
+    bpi_arena arena;              /* nodes, names, attributes: all that dies with a reset */
+    bpi_arena types_arena;        /* interned types: kept over a reset */
+    const bp_type **types;        /* hash table; size is a power of two */
+    size_t type_count, type_buckets;
+    bpi_node **nodes;             /* by id */
+    size_t count, capacity;
+    bpi_leaf *leaves;
+    bp_tensor **named;            /* hash table by name; size is a power of two */
+    size_t named_count, named_buckets;
+    char scope[256];              /* "encoder.layer1." */
+    bool share;
+    uint32_t mark;                /* of the traversal under way */
+    uint32_t random_ordinal;      /* random ops recorded so far */
+    uint64_t recording;           /* number of this recording: grows with every reset; process-wide unique */
+    bp_executor executor;
+    int threads;
+    bp_failure why;
+    bpi_plans *plans;             /* made on first run */
+    bpi_text text;                /* what bp_plan_text and its like return */
+};
+
+/* ---- recording -------------------------------------------------------------------------------- */
+
+/* Ops of leaves and of effects: src/leaf.c. */
+extern const bp_op bpi_op_input, bpi_op_constant, bpi_op_scalar, bpi_op_variable, bpi_op_assign;
+
+/* Interns a type; NULL when memory is short. */
+const bp_type *bpi_type_intern(bp_graph *graph, const bp_type *type);
+/* Appends a node without running its shape rule; y[k] of type types[k]. NULL when memory is short (the
+ * failure is kept). `leaf` may be NULL. */
+bpi_node *bpi_node_append(bp_graph *graph, const bp_op *op, bp_tensor *const *x, int inputs,
+                          const bp_attr *attr, const bp_type *types, int outputs, bpi_leaf *leaf);
+/* As bp_record for an op without operands. */
+bp_tensor *bpi_record_leaf(bp_graph *graph, const bp_op *op, const bp_type *type, bpi_leaf_kind kind,
+                           bpi_leaf **leaf);
+/* Number of attributes and outputs of an op. */
+int bpi_op_attrs(const bp_op *op);
+int bpi_op_outputs(const bp_op *op);
+
+/* Keeps the first failure of a graph; returns NULL so that `return bpi_graph_fail(...)` reads well. */
+void *bpi_graph_fail(bp_graph *graph, bp_status status, const char *format, ...) BP_FORMAT(3, 4);
+
+/* ---- traversal -------------------------------------------------------------------------------- */
+
+/* The nodes that `targets` depend on, themselves included, in the order of recording. */
+typedef struct bpi_closure {
+    bpi_node **nodes;
+    size_t count;
+} bpi_closure;
+/* Fills `closure` (free closure->nodes with bpi_free) without recursion, in linear time up to sorting;
+ * afterwards node->mark == graph->mark for its nodes and node->slot is the place in `nodes`. */
+bp_status bpi_closure_of(bp_graph *graph, bp_tensor *const *targets, int count, bpi_closure *closure);
+
+/* Copies what `targets` depend on into another graph: `copies[k]` is the copy of targets[k]. Leaves are
+ * shared in what they point to. With retype not BP_DTYPE_COUNT every float tensor becomes `retype`: the
+ * shape rules run again, and float leaves become inputs with converted values. */
+bp_status bpi_clone(bp_graph *to, bp_tensor *const *targets, int count, bp_dtype retype,
+                    bp_tensor **copies);
+
+/* ---- gradients (autodiff.c) ------------------------------------------------------------------- */
+
+/* For tests of the verifier: when set, called after each VJP rule and may change v->gx. Process-wide. */
+extern void (*bpi_vjp_fault)(bp_vjp *v);
+
+/* ---- variables -------------------------------------------------------------------------------- */
+
+bpi_variable *bpi_variable_find(const bp_model *model, const char *name);
+/* Makes a variable, initialised; NULL with model->why set. */
+bpi_variable *bpi_variable_new(bp_model *model, const char *name, const bp_type *type, bp_init init,
+                               bool trainable);
+/* Fills memory of a type by an initialiser (nn/init.c). */
+bp_status bpi_init_fill(bp_init init, uint64_t seed, const char *name, const bp_type *type, void *data,
+                        bp_failure *why);
+/* Next tick of the model's clock. */
+uint64_t bpi_clock(bp_model *model);
+
+/* Writes `value` as one element of `dtype`; reads one as a double. */
+void bpi_store(bp_dtype dtype, void *at, int64_t index, double value);
+double bpi_load(bp_dtype dtype, const void *at, int64_t index);
+
+/* FNV-1a over a string, for the hash tables. */
+uint64_t bpi_hash_text(const char *text);
+uint64_t bpi_hash_mix(uint64_t hash, uint64_t word);
+
+#endif
