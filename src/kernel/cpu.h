@@ -1,0 +1,28 @@
+/* The instruction set that the kernels use: the best of this CPU, chosen once; a lower one can be
+ * forced by the environment variable BP_ISA (reference, sse2, avx2, avx512, neon). */
+#ifndef BPI_KERNEL_CPU_H
+#define BPI_KERNEL_CPU_H
+
+#include <stdbool.h>
+
+/* X(CONSTANT, name). Each level falls back on the ones before it that the build contains. */
+#define BPI_CPU_LIST(X)                                                                            \
+    X(REFERENCE, reference) X(SSE2, sse2) X(AVX2, avx2) X(AVX512, avx512) X(NEON, neon)
+
+#define BPI_CPU_ENUM(constant, name) BPI_CPU_##constant,
+enum bpi_cpu_level { BPI_CPU_LIST(BPI_CPU_ENUM) BPI_CPU_COUNT };
+#undef BPI_CPU_ENUM
+
+/* Returns the level in use. Safe from any thread; detects on the first call. */
+enum bpi_cpu_level bpi_cpu_level(void);
+/* Returns its name, e.g. "avx512". */
+const char *bpi_cpu_name(void);
+/* Returns the name of any level; "?" for one that does not exist. */
+const char *bpi_cpu_level_name(enum bpi_cpu_level level);
+/* Tells whether CPU, operating system and build support a level. `BPI_CPU_REFERENCE` always is. */
+bool bpi_cpu_has(enum bpi_cpu_level level);
+/* Uses `level` from now on, for tests; false, and nothing changes, when it is not supported. Not to
+ * be called while another thread runs kernels. */
+bool bpi_cpu_force(enum bpi_cpu_level level);
+
+#endif
