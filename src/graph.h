@@ -96,6 +96,7 @@ struct bp_graph {
     uint32_t random_ordinal;      /* random ops recorded so far */
     uint64_t recording;           /* number of this recording: grows with every reset; process-wide unique */
     bp_executor executor;
+    uint64_t stale_before;        /* values computed before this stamp are computed again */
     int threads;
     bp_failure why;
     bpi_plans *plans;             /* made on first run */
