@@ -1,0 +1,123 @@
+/* Allocation, counted and made to fail by tests; and the bump allocator. */
+#include "memory.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+static _Atomic uint64_t allocations;
+static _Atomic int64_t fail_after = -1; /* calls until a failure; negative: none */
+static _Atomic bool fail_all;
+
+uint64_t bpi_alloc_count(void) { return allocations; }
+
+void bpi_alloc_fail(int64_t after, bool all) {
+    fail_all = all;
+    fail_after = after;
+}
+
+/* Tells whether this allocation is to fail, and counts it when not. */
+static bool must_fail(void) {
+    if (fail_after >= 0) {
+        int64_t left = atomic_fetch_sub(&fail_after, 1);
+        if (left == 0 && fail_all)
+            atomic_store(&fail_after, 0);
+        if (left == 0)
+            return true;
+    }
+    atomic_fetch_add_explicit(&allocations, 1, memory_order_relaxed);
+    return false;
+}
+
+void *bpi_alloc(size_t bytes) { return must_fail() ? NULL : malloc(bytes ? bytes : 1); }
+
+void *bpi_alloc_zeroed(size_t bytes) { return must_fail() ? NULL : calloc(1, bytes ? bytes : 1); }
+
+void *bpi_realloc(void *old, size_t bytes) {
+    return must_fail() ? NULL : realloc(old, bytes ? bytes : 1);
+}
+
+void *bpi_alloc_aligned(size_t bytes) {
+    if (bytes > SIZE_MAX - 128 || must_fail())
+        return NULL;
+    return aligned_alloc(64, bytes ? (bytes + 63) / 64 * 64 : 64);
+}
+
+void bpi_free(void *memory) { free(memory); }
+
+bool bpi_grow(void **array, size_t *capacity, size_t count, size_t size) {
+    if (count < *capacity)
+        return true;
+    size_t wanted = *capacity ? *capacity * 2 : 16;
+    if (wanted > SIZE_MAX / 2 / size)
+        return false;
+    void *grown = bpi_realloc(*array, wanted * size);
+    if (!grown)
+        return false;
+    *array = grown;
+    *capacity = wanted;
+    return true;
+}
+
+/* ---- arena ------------------------------------------------------------------------------------ */
+
+struct bpi_arena_chunk {
+    bpi_arena_chunk *older;
+    size_t bytes; /* of the room behind this header */
+    _Alignas(16) char room[];
+};
+
+enum { FIRST_CHUNK = 1 << 12, LARGEST_CHUNK = 1 << 20 };
+
+static bool add_chunk(bpi_arena *arena, size_t least) {
+    size_t bytes = arena->chunks ? arena->chunks->bytes * 2 : FIRST_CHUNK;
+    bytes = bytes > LARGEST_CHUNK ? LARGEST_CHUNK : bytes;
+    bytes = bytes < least ? least : bytes;
+    bpi_arena_chunk *chunk = bpi_alloc(sizeof *chunk + bytes);
+    if (!chunk)
+        return false;
+    chunk->older = arena->chunks;
+    chunk->bytes = bytes;
+    arena->chunks = chunk;
+    arena->next = chunk->room;
+    arena->end = chunk->room + bytes;
+    return true;
+}
+
+void *bpi_arena_alloc(bpi_arena *arena, size_t bytes) {
+    if (bytes > SIZE_MAX / 2)
+        return NULL;
+    bytes = (bytes + 15) / 16 * 16;
+    if ((size_t)(arena->end - arena->next) < bytes && !add_chunk(arena, bytes))
+        return NULL;
+    void *memory = arena->next;
+    arena->next += bytes;
+    return memory;
+}
+
+char *bpi_arena_text(bpi_arena *arena, const char *text) {
+    size_t bytes = strlen(text) + 1;
+    char *copy = bpi_arena_alloc(arena, bytes);
+    return copy ? memcpy(copy, text, bytes) : NULL;
+}
+
+void bpi_arena_reset(bpi_arena *arena) {
+    if (!arena->chunks)
+        return;
+    while (arena->chunks->older) {
+        bpi_arena_chunk *older = arena->chunks->older;
+        arena->chunks->older = older->older;
+        bpi_free(older);
+    }
+    arena->next = arena->chunks->room;
+    arena->end = arena->chunks->room + arena->chunks->bytes;
+}
+
+void bpi_arena_free(bpi_arena *arena) {
+    while (arena->chunks) {
+        bpi_arena_chunk *older = arena->chunks->older;
+        bpi_free(arena->chunks);
+        arena->chunks = older;
+    }
+    *arena = (bpi_arena){0};
+}
