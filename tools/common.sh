@@ -57,7 +57,7 @@ need_packages() {
     mkdir -p build
     if ! "${as_root[@]}" update >"$log" 2>&1 ||
         ! "${as_root[@]}" install -y --no-install-recommends "${missing[@]}" >>"$log" 2>&1; then
-        tail -n 5 "$log" >&2
+        grep -E '^(E|W|Err)' "$log" | head -n 5 >&2
         fail "the packages could not be installed (all of apt's words: $log)." \
             "Needed: Debian 12 or newer, a package mirror within reach, root or sudo. By hand:" \
             "apt-get update && apt-get install ${missing[*]}"
