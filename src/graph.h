@@ -14,6 +14,8 @@ typedef struct bpi_variable bpi_variable;
 typedef struct bpi_value bpi_value;   /* where a computed tensor's values are: plan/plan.h */
 typedef struct bpi_plans bpi_plans;   /* the compiled plans of a graph: plan/plan.h */
 
+enum { BPI_MAX_SCOPES = 64 };
+
 /* One output of a node. */
 struct bp_tensor {
     bpi_node *node;
@@ -45,6 +47,7 @@ typedef enum bpi_leaf_kind { BPI_INPUT, BPI_CONSTANT, BPI_SCALAR, BPI_VARIABLE }
 struct bpi_leaf {
     bpi_leaf_kind kind;
     bool owned;             /* data belongs to the leaf, and is freed with the recording */
+    bool pointed;           /* data belongs to the caller: bp_point */
     const void *data;       /* values now (a variable's: see variable->data) */
     uint64_t stamp;         /* when they last changed, by the model's clock */
     bpi_variable *variable; /* of a variable */
@@ -91,6 +94,8 @@ struct bp_graph {
     bp_tensor **named;            /* hash table by name; size is a power of two */
     size_t named_count, named_buckets;
     char scope[256];              /* "encoder.layer1." */
+    uint16_t scope_starts[BPI_MAX_SCOPES]; /* length of `scope` before each open one */
+    int scope_depth;
     bool share;
     uint32_t mark;                /* of the traversal under way */
     uint32_t random_ordinal;      /* random ops recorded so far */

@@ -1,0 +1,155 @@
+/* The life of a graph, its failure, and its interned types. */
+#include "graph.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "plan/plan.h"
+
+static _Atomic uint64_t recordings; /* numbers every recording of the process */
+
+bp_graph *bp_graph_new(bp_model *model) {
+    if (!model)
+        return NULL;
+    bp_graph *graph = bpi_alloc_zeroed(sizeof *graph);
+    if (!graph)
+        return NULL;
+    graph->model = model;
+    graph->recording = atomic_fetch_add(&recordings, 1) + 1;
+    return graph;
+}
+
+static void free_leaves(bp_graph *graph) {
+    for (bpi_leaf *leaf = graph->leaves; leaf; leaf = leaf->next)
+        if (leaf->owned)
+            bpi_free((void *)leaf->data);
+    graph->leaves = NULL;
+}
+
+void bp_graph_free(bp_graph *graph) {
+    if (!graph)
+        return;
+    bpi_plans_free(graph);
+    free_leaves(graph);
+    bpi_arena_free(&graph->arena);
+    bpi_arena_free(&graph->types_arena);
+    bpi_free(graph->types);
+    bpi_free(graph->nodes);
+    bpi_free(graph->named);
+    bpi_text_free(&graph->text);
+    bpi_free(graph);
+}
+
+void bp_graph_reset(bp_graph *graph) {
+    if (!graph)
+        return;
+    bpi_plans_unbind(graph);
+    free_leaves(graph);
+    bpi_arena_reset(&graph->arena);
+    if (graph->named_count)
+        memset(graph->named, 0, graph->named_buckets * sizeof(bp_tensor *));
+    graph->named_count = 0;
+    graph->count = 0;
+    graph->scope[0] = '\0';
+    graph->scope_depth = 0;
+    graph->share = false;
+    graph->mark = 0;
+    graph->random_ordinal = 0;
+    graph->recording = atomic_fetch_add(&recordings, 1) + 1;
+    bp_clear_error(graph);
+}
+
+void bp_set_executor(bp_graph *graph, bp_executor executor) {
+    if (!graph || graph->executor == executor)
+        return;
+    graph->executor = executor;
+    graph->stale_before = bpi_clock(graph->model);
+}
+
+void bp_set_threads(bp_graph *graph, int threads) {
+    if (graph)
+        graph->threads = threads < 0 ? 0 : threads;
+}
+
+/* ---- failures --------------------------------------------------------------------------------- */
+
+bool bp_failed(const bp_graph *graph) { return !graph || graph->why.status != BP_OK; }
+
+const char *bp_error(const bp_graph *graph) {
+    return graph ? graph->why.text : "the graph is NULL: bp_graph_new was given no model, or failed";
+}
+
+bp_status bp_error_status(const bp_graph *graph) {
+    return graph ? graph->why.status : BP_ERR_ARGUMENT;
+}
+
+void bp_clear_error(bp_graph *graph) {
+    if (!graph)
+        return;
+    graph->why.status = BP_OK;
+    graph->why.text[0] = '\0';
+}
+
+void *bpi_graph_fail(bp_graph *graph, bp_status status, const char *format, ...) {
+    if (!graph || graph->why.status != BP_OK)
+        return NULL;
+    graph->why.status = status;
+    va_list args;
+    va_start(args, format);
+    bpi_vformat(graph->why.text, sizeof graph->why.text, format, args);
+    va_end(args);
+    return NULL;
+}
+
+/* ---- interned types --------------------------------------------------------------------------- */
+
+static uint64_t hash_type(const bp_type *type) {
+    uint64_t hash = bpi_hash_mix((uint64_t)type->dtype, (uint64_t)type->shape.rank);
+    for (int k = 0; k < type->shape.rank; k++)
+        hash = bpi_hash_mix(hash, (uint64_t)type->shape.size[k]);
+    return hash;
+}
+
+static bool same_type(const bp_type *a, const bp_type *b) {
+    return a->dtype == b->dtype && bp_shape_equal(a->shape, b->shape);
+}
+
+/* The bucket where a type is, or where it belongs. */
+static const bp_type **type_bucket(const bp_graph *graph, const bp_type *type) {
+    size_t mask = graph->type_buckets - 1;
+    size_t at = hash_type(type) & mask;
+    while (graph->types[at] && !same_type(graph->types[at], type))
+        at = (at + 1) & mask;
+    return &graph->types[at];
+}
+
+static bool grow_types(bp_graph *graph) {
+    size_t old_buckets = graph->type_buckets;
+    const bp_type **old = graph->types;
+    size_t buckets = old_buckets ? old_buckets * 2 : 32;
+    const bp_type **types = bpi_alloc_zeroed(buckets * sizeof *types);
+    if (!types)
+        return false;
+    graph->types = types;
+    graph->type_buckets = buckets;
+    for (size_t k = 0; k < old_buckets; k++)
+        if (old[k])
+            *type_bucket(graph, old[k]) = old[k];
+    bpi_free(old);
+    return true;
+}
+
+const bp_type *bpi_type_intern(bp_graph *graph, const bp_type *type) {
+    if (graph->type_count * 2 >= graph->type_buckets && !grow_types(graph))
+        return NULL;
+    const bp_type **bucket = type_bucket(graph, type);
+    if (*bucket)
+        return *bucket;
+    bp_type *copy = bpi_arena_alloc(&graph->types_arena, sizeof *copy);
+    if (!copy)
+        return NULL;
+    *copy = (bp_type){.dtype = type->dtype, .shape.rank = type->shape.rank};
+    memcpy(copy->shape.size, type->shape.size, (size_t)type->shape.rank * sizeof(int64_t));
+    graph->type_count++;
+    return *bucket = copy;
+}

@@ -1,0 +1,192 @@
+/* The model: named variables, the clock of changes, seed and step of random ops. */
+#include <stdatomic.h>
+#include <string.h>
+
+#include "graph.h"
+#include "optimizer.h"
+
+bp_model *bp_model_new(void) {
+    bp_model *model = bpi_alloc_zeroed(sizeof *model);
+    if (model && pthread_mutex_init(&model->lock, NULL) != 0) {
+        bpi_free(model);
+        return NULL;
+    }
+    return model;
+}
+
+static void free_variable(bpi_variable *variable) {
+    if (!variable)
+        return;
+    bpi_free(variable->name);
+    bpi_free(variable->data);
+    bpi_free(variable);
+}
+
+void bp_model_free(bp_model *model) {
+    if (!model)
+        return;
+    bpi_optimizers_free(model);
+    for (size_t k = 0; k < model->count; k++)
+        free_variable(model->variables[k]);
+    bpi_free(model->variables);
+    bpi_free(model->buckets);
+    pthread_mutex_destroy(&model->lock);
+    bpi_free(model);
+}
+
+uint64_t bpi_clock(bp_model *model) { return atomic_fetch_add(&model->clock, 1) + 1; }
+
+void bp_seed(bp_model *model, uint64_t seed) {
+    if (!model)
+        return;
+    model->seed = seed;
+    model->step_stamp = bpi_clock(model);
+}
+
+void bp_tick(bp_model *model) {
+    if (!model)
+        return;
+    model->step++;
+    model->step_stamp = bpi_clock(model);
+}
+
+const char *bp_model_error(const bp_model *model) {
+    return model ? model->why.text : "the model is NULL: bp_model_new failed, or was not called";
+}
+
+/* ---- variables -------------------------------------------------------------------------------- */
+
+static bpi_variable *find_locked(const bp_model *model, const char *name) {
+    if (model->bucket_count == 0)
+        return NULL;
+    bpi_variable *at = model->buckets[bpi_hash_text(name) & (model->bucket_count - 1)];
+    while (at && strcmp(at->name, name) != 0)
+        at = at->next_in_bucket;
+    return at;
+}
+
+bpi_variable *bpi_variable_find(const bp_model *model, const char *name) {
+    pthread_mutex_t *lock = (pthread_mutex_t *)&model->lock;
+    pthread_mutex_lock(lock);
+    bpi_variable *found = find_locked(model, name);
+    pthread_mutex_unlock(lock);
+    return found;
+}
+
+static void link_variable(bp_model *model, bpi_variable *variable) {
+    bpi_variable **bucket = &model->buckets[bpi_hash_text(variable->name) & (model->bucket_count - 1)];
+    variable->next_in_bucket = *bucket;
+    *bucket = variable;
+}
+
+static bool grow_buckets(bp_model *model) {
+    if (model->count < model->bucket_count)
+        return true;
+    size_t count = model->bucket_count ? model->bucket_count * 2 : 16;
+    bpi_variable **buckets = bpi_alloc_zeroed(count * sizeof *buckets);
+    if (!buckets)
+        return false;
+    bpi_free(model->buckets);
+    model->buckets = buckets;
+    model->bucket_count = count;
+    for (size_t k = 0; k < model->count; k++)
+        link_variable(model, model->variables[k]);
+    return true;
+}
+
+static bool add_locked(bp_model *model, bpi_variable *variable) {
+    if (!grow_buckets(model) || !bpi_grow((void **)&model->variables, &model->capacity, model->count,
+                                          sizeof *model->variables))
+        return false;
+    model->variables[model->count++] = variable;
+    link_variable(model, variable);
+    return true;
+}
+
+static bpi_variable *make_variable(const char *name, const bp_type *type, bool trainable) {
+    bpi_variable *variable = bpi_alloc_zeroed(sizeof *variable);
+    if (!variable)
+        return NULL;
+    size_t bytes = (size_t)bp_shape_count(type->shape) * bp_dtype_size(type->dtype);
+    variable->type = *type;
+    variable->trainable = trainable;
+    variable->name = bpi_alloc(strlen(name) + 1);
+    variable->data = bpi_alloc_aligned(bytes);
+    if (!variable->name || !variable->data) {
+        free_variable(variable);
+        return NULL;
+    }
+    strcpy(variable->name, name);
+    memset(variable->data, 0, bytes);
+    return variable;
+}
+
+bpi_variable *bpi_variable_new(bp_model *model, const char *name, const bp_type *type, bp_init init,
+                               bool trainable) {
+    bpi_variable *variable = make_variable(name, type, trainable);
+    if (variable && bpi_init_fill(init, model->seed, name, type, variable->data, &model->why) != BP_OK) {
+        free_variable(variable);
+        return NULL;
+    }
+    pthread_mutex_lock(&model->lock);
+    bool added = variable && add_locked(model, variable);
+    pthread_mutex_unlock(&model->lock);
+    if (!added) {
+        free_variable(variable);
+        bpi_fail(&model->why, BP_ERR_MEMORY, "out of memory for parameter \"%s\"", name);
+        return NULL;
+    }
+    variable->stamp = bpi_clock(model);
+    return variable;
+}
+
+/* ---- what a program sees of the variables ------------------------------------------------------- */
+
+int bp_model_count(const bp_model *model) { return model ? (int)model->count : 0; }
+
+const char *bp_model_name(const bp_model *model, int index) {
+    return model && index >= 0 && (size_t)index < model->count ? model->variables[index]->name : NULL;
+}
+
+bool bp_model_type(const bp_model *model, const char *name, bp_type *type) {
+    bpi_variable *variable = model && name ? bpi_variable_find(model, name) : NULL;
+    if (variable && type)
+        *type = variable->type;
+    return variable != NULL;
+}
+
+/* Finds a variable of `bytes` bytes; NULL with the status and words of what is wrong. */
+static bpi_variable *sized_variable(const bp_model *model, const char *name, size_t bytes,
+                                    bp_failure *why) {
+    bpi_variable *variable = model && name ? bpi_variable_find(model, name) : NULL;
+    if (!variable) {
+        bpi_fail(why, BP_ERR_NAME, "the model has no variable \"%s\"", name ? name : "");
+        return NULL;
+    }
+    size_t size = (size_t)bp_shape_count(variable->type.shape) * bp_dtype_size(variable->type.dtype);
+    if (size == bytes)
+        return variable;
+    bpi_fail(why, BP_ERR_SHAPE, "\"%s\" has %zu bytes, not %zu", name, size, bytes);
+    return NULL;
+}
+
+bp_status bp_model_read(const bp_model *model, const char *name, void *data, size_t bytes) {
+    bp_failure why = {.status = BP_OK};
+    bpi_variable *variable = sized_variable(model, name, bytes, &why);
+    if (variable && bytes > 0)
+        memcpy(data, variable->data, bytes);
+    return why.status;
+}
+
+bp_status bp_model_write(bp_model *model, const char *name, const void *data, size_t bytes) {
+    if (!model)
+        return BP_ERR_ARGUMENT;
+    model->why = (bp_failure){.status = BP_OK};
+    bpi_variable *variable = sized_variable(model, name, bytes, &model->why);
+    if (!variable)
+        return model->why.status;
+    if (bytes > 0)
+        memcpy(variable->data, data, bytes);
+    variable->stamp = bpi_clock(model);
+    return BP_OK;
+}

@@ -1,0 +1,230 @@
+/* Recording: from a call of an op to a node, with every check that can be made before values exist. */
+#include <string.h>
+
+#include "graph.h"
+
+int bpi_op_attrs(const bp_op *op) {
+    int count = 0;
+    while (count < BP_MAX_ATTRS && op->attrs[count].type != BP_ATTR_NONE)
+        count++;
+    return count;
+}
+
+int bpi_op_outputs(const bp_op *op) { return op->outputs > 0 ? op->outputs : 1; }
+
+static const char *operand_name(const bp_op *op, int k) {
+    const char *name = k < 4 ? op->operands[k].name : NULL;
+    return name ? name : op->operands[0].name ? op->operands[0].name : "operand";
+}
+
+/* ---- the message of a failed recording --------------------------------------------------------- */
+
+/* Appends `a "weight" f32 [3,4], b f32 [6]` to a text of fixed size. */
+static void describe_operands(const bp_op *op, bp_tensor *const *x, int count, char *out, size_t size) {
+    size_t length = 0;
+    out[0] = '\0';
+    for (int k = 0; k < count && k < 4 && length + 1 < size; k++) {
+        char shape[BPI_SHAPE_TEXT];
+        const char *name = bp_name(x[k]);
+        bool named = name[0] != '\0';
+        length += (size_t)bpi_format(out + length, size - length, "%s%s%s%s%s %s %s", k ? ", " : "",
+                                     operand_name(op, k), named ? " \"" : "", name, named ? "\"" : "",
+                                     bp_dtype_name(x[k]->type->dtype),
+                                     bpi_shape_text(&x[k]->type->shape, shape));
+    }
+}
+
+/* Keeps `mul at "block": <text>; operands: a f32 [3], b f32 [6]`. */
+static void fail_with_operands(bp_graph *graph, const bp_op *op, bp_tensor *const *x, int count,
+                               const bp_failure *why) {
+    char operands[320], scope[sizeof graph->scope];
+    describe_operands(op, x, count, operands, sizeof operands);
+    size_t length = strlen(graph->scope);
+    memcpy(scope, graph->scope, length + 1);
+    if (length > 0)
+        scope[length - 1] = '\0'; /* without the last '.' */
+    bpi_graph_fail(graph, why->status, "%s%s%s%s: %s; operands: %s", op->name,
+                   length ? " at \"" : "", scope, length ? "\"" : "", why->text, operands);
+}
+
+/* ---- checks ----------------------------------------------------------------------------------- */
+
+static bp_graph *graph_of(bp_tensor *const *x, int count) {
+    for (int k = 0; k < count; k++)
+        if (x[k])
+            return x[k]->node->graph;
+    return NULL;
+}
+
+static bool operands_usable(bp_graph *graph, const bp_op *op, bp_tensor *const *x, int count) {
+    if (op->arity == BP_VARIADIC ? count < 1 : count != op->arity) {
+        bpi_graph_fail(graph, BP_ERR_ARGUMENT, "%s: takes %d operands, was given %d", op->name,
+                       op->arity, count);
+        return false;
+    }
+    if (count > UINT16_MAX) {
+        bpi_graph_fail(graph, BP_ERR_ARGUMENT, "%s: %d operands are more than %d", op->name, count,
+                       UINT16_MAX);
+        return false;
+    }
+    for (int k = 0; k < count; k++) {
+        if (!x[k]) {
+            bpi_graph_fail(graph, BP_ERR_ARGUMENT,
+                           "%s: operand %s (number %d) is NULL; was the call that made it checked?",
+                           op->name, operand_name(op, k), k + 1);
+            return false;
+        }
+        if (x[k]->node->graph != graph) {
+            bpi_graph_fail(graph, BP_ERR_ARGUMENT,
+                           "%s: operand %s (number %d) belongs to another graph; record both operands "
+                           "in one graph",
+                           op->name, operand_name(op, k), k + 1);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool attrs_usable(bp_graph *graph, const bp_op *op, const bp_attr *attrs) {
+    int count = bpi_op_attrs(op);
+    for (int k = 0; k < count; k++)
+        if (!attrs || attrs[k].type != op->attrs[k].type) {
+            bpi_graph_fail(graph, BP_ERR_ARGUMENT,
+                           "%s: attribute \"%s\" is missing or not of its declared type", op->name,
+                           op->attrs[k].name);
+            return false;
+        }
+    return true;
+}
+
+/* ---- the node --------------------------------------------------------------------------------- */
+
+/* Copies attributes, lists included, into the arena. */
+static bool copy_attrs(bp_graph *graph, bp_attr *to, const bp_attr *from, int count) {
+    for (int k = 0; k < count; k++) {
+        to[k] = from[k];
+        if (from[k].type != BP_ATTR_INTS)
+            continue;
+        size_t bytes = (size_t)from[k].count * sizeof(int64_t);
+        int64_t *list = bpi_arena_alloc(&graph->arena, bytes);
+        if (!list)
+            return false;
+        if (bytes)
+            memcpy(list, from[k].as.list, bytes);
+        to[k].as.list = list;
+    }
+    return true;
+}
+
+static bool fill_outputs(bp_graph *graph, bpi_node *node, const bp_type *types) {
+    for (int k = 0; k < node->outputs; k++) {
+        const bp_type *type = bpi_type_intern(graph, &types[k]);
+        if (!type)
+            return false;
+        node->y[k] = (bp_tensor){.node = node, .type = type, .index = k};
+    }
+    return true;
+}
+
+bpi_node *bpi_node_append(bp_graph *graph, const bp_op *op, bp_tensor *const *x, int inputs,
+                          const bp_attr *attr, const bp_type *types, int outputs, bpi_leaf *leaf) {
+    int attrs = bpi_op_attrs(op);
+    size_t bytes = sizeof(bpi_node) + (size_t)outputs * sizeof(bp_tensor) +
+                   (size_t)inputs * sizeof(bp_tensor *) + (size_t)attrs * sizeof(bp_attr);
+    bpi_node *node = graph->count < UINT32_MAX ? bpi_arena_alloc(&graph->arena, bytes) : NULL;
+    if (!node || !bpi_grow((void **)&graph->nodes, &graph->capacity, graph->count, sizeof *graph->nodes))
+        return bpi_graph_fail(graph, BP_ERR_MEMORY, "%s: out of memory after %zu nodes", op->name,
+                              graph->count);
+    bp_attr *own_attrs = (bp_attr *)&node->y[outputs];
+    bp_tensor **own_x = (bp_tensor **)&own_attrs[attrs];
+    *node = (bpi_node){.graph = graph, .op = op, .leaf = leaf, .id = (uint32_t)graph->count,
+                       .inputs = (uint16_t)inputs, .outputs = (uint8_t)outputs,
+                       .attrs = (uint8_t)attrs, .x = own_x, .attr = own_attrs};
+    if (inputs)
+        memcpy(own_x, x, (size_t)inputs * sizeof *x);
+    if (!copy_attrs(graph, own_attrs, attr, attrs) || !fill_outputs(graph, node, types))
+        return bpi_graph_fail(graph, BP_ERR_MEMORY, "%s: out of memory after %zu nodes", op->name,
+                              graph->count);
+    graph->nodes[graph->count++] = node;
+    return node;
+}
+
+/* Runs the shape rule; the default is the type of the first operand. */
+static bp_status run_infer(bp_signature *s) {
+    s->y[0] = s->x[0];
+    return s->op->infer ? s->op->infer(s) : BP_OK;
+}
+
+static bool outputs_valid(const bp_signature *s) {
+    for (int k = 0; k < bpi_op_outputs(s->op); k++)
+        if (bp_dtype_size(s->y[k].dtype) == 0 || bp_shape_count(s->y[k].shape) < 0) {
+            bpi_fail(s->why, BP_ERR_SHAPE,
+                     "the result has an invalid type: more than %d dimensions, a negative size, or "
+                     "more elements than 64 bits count",
+                     BP_MAX_RANK);
+            return false;
+        }
+    return true;
+}
+
+enum { FEW = 4 }; /* operands whose types fit on the stack */
+
+bp_tensor *bp_record(const bp_op *op, bp_tensor *const *operands, int count, const bp_attr *attrs) {
+    bp_graph *graph = operands ? graph_of(operands, count) : NULL;
+    if (!op || !graph || !operands_usable(graph, op, operands, count) ||
+        !attrs_usable(graph, op, attrs))
+        return NULL;
+
+    bp_type few[FEW];
+    bp_type *types = count <= FEW ? few : bpi_alloc((size_t)count * sizeof *types);
+    if (!types)
+        return bpi_graph_fail(graph, BP_ERR_MEMORY, "%s: out of memory", op->name);
+    for (int k = 0; k < count; k++)
+        types[k] = *operands[k]->type;
+
+    bp_failure why;
+    why.status = BP_OK;
+    why.text[0] = '\0';
+    bp_signature s;
+    s.op = op;
+    s.inputs = count;
+    s.x = types;
+    s.attr = attrs;
+    s.why = &why;
+    bpi_node *node = NULL;
+    bp_status status = run_infer(&s);
+    if (status == BP_OK && outputs_valid(&s)) {
+        node = bpi_node_append(graph, op, operands, count, attrs, s.y, bpi_op_outputs(op), NULL);
+    } else {
+        if (why.status == BP_OK)
+            bpi_fail(&why, status, "%s", bp_status_text(status));
+        fail_with_operands(graph, op, operands, count, &why);
+    }
+    if (types != few)
+        bpi_free(types);
+    return node ? &node->y[0] : NULL;
+}
+
+/* ---- tensors ---------------------------------------------------------------------------------- */
+
+const char *bp_name(const bp_tensor *tensor) {
+    return tensor && tensor->node->name ? tensor->node->name : "";
+}
+
+bp_dtype bp_tensor_dtype(const bp_tensor *tensor) {
+    return tensor ? tensor->type->dtype : BP_DTYPE_COUNT;
+}
+
+bp_shape bp_tensor_shape(const bp_tensor *tensor) {
+    return tensor ? tensor->type->shape : BP_SCALAR;
+}
+
+int64_t bp_tensor_count(const bp_tensor *tensor) {
+    return tensor ? bp_shape_count(tensor->type->shape) : 0;
+}
+
+bp_graph *bp_tensor_graph(const bp_tensor *tensor) { return tensor ? tensor->node->graph : NULL; }
+
+bp_tensor *bp_output(bp_tensor *tensor, int index) {
+    return tensor && index >= 0 && index < tensor->node->outputs ? &tensor->node->y[index] : NULL;
+}
