@@ -76,6 +76,7 @@ struct bp_model {
     bpi_variable **buckets;       /* hash table by name; size is a power of two */
     size_t bucket_count;
     bp_optimizer *optimizers;     /* list, freed with the model */
+    struct bpi_derived *derived;  /* list of ops made from backward functions */
     _Atomic uint64_t clock;       /* grows with every change of a value */
     uint64_t seed, step;          /* of random ops */
     uint64_t step_stamp;          /* when seed or step last changed */
@@ -147,6 +148,9 @@ bp_status bpi_clone(bp_graph *to, bp_tensor *const *targets, int count, bp_dtype
                     bp_tensor **copies);
 
 /* ---- gradients (autodiff.c) ------------------------------------------------------------------- */
+
+/* Sums over the dimensions that broadcasting from `shape` to the shape of x repeated. NULL for NULL. */
+bp_tensor *bpi_sum_to(bp_tensor *x, bp_shape shape);
 
 /* For tests of the verifier: when set, called after each VJP rule and may change v->gx. Process-wide. */
 extern void (*bpi_vjp_fault)(bp_vjp *v);

@@ -2,6 +2,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "derived.h"
 #include "graph.h"
 #include "optimizer.h"
 
@@ -26,6 +27,7 @@ void bp_model_free(bp_model *model) {
     if (!model)
         return;
     bpi_optimizers_free(model);
+    bpi_derived_free(model);
     for (size_t k = 0; k < model->count; k++)
         free_variable(model->variables[k]);
     bpi_free(model->variables);

@@ -1,0 +1,110 @@
+/* Copying a computation into another graph, as it is or with floats of another size. */
+#include <string.h>
+
+#include "graph.h"
+
+/* What one copy needs to know: from which closure, into which graph, as which float type. */
+typedef struct copying {
+    bp_graph *to;
+    bpi_node **copies; /* by slot */
+    bp_dtype retype;   /* BP_DTYPE_COUNT: none */
+} copying;
+
+static bp_dtype retyped(const copying *c, bp_dtype dtype) {
+    return c->retype != BP_DTYPE_COUNT && bp_dtype_is_float(dtype) ? c->retype : dtype;
+}
+
+/* Gives a leaf values of its own, converted from the original's. */
+static bool convert_values(copying *c, bpi_leaf *leaf, const bp_type *from, const void *data) {
+    int64_t count = bp_shape_count(from->shape);
+    void *values = bpi_alloc_aligned((size_t)count * bp_dtype_size(c->retype));
+    if (!values)
+        return bpi_graph_fail(c->to, BP_ERR_MEMORY, "out of memory for converted values") != NULL;
+    for (int64_t k = 0; k < count; k++)
+        bpi_store(c->retype, values, k, bpi_load(from->dtype, data, k));
+    leaf->data = values;
+    leaf->owned = true;
+    return true;
+}
+
+static bpi_node *copy_leaf(copying *c, const bpi_node *node) {
+    bp_type type = *node->y[0].type;
+    bp_dtype was = type.dtype;
+    type.dtype = retyped(c, was);
+    bool convert = type.dtype != was;
+    bool becomes_input = convert && node->leaf->kind == BPI_VARIABLE;
+    bpi_leaf *leaf;
+    bp_tensor *copy = bpi_record_leaf(c->to, becomes_input ? &bpi_op_input : node->op, &type,
+                                      becomes_input ? BPI_INPUT : node->leaf->kind, &leaf);
+    if (!copy)
+        return NULL;
+    leaf->stamp = node->leaf->stamp;
+    leaf->variable = becomes_input ? NULL : node->leaf->variable;
+    leaf->data = node->leaf->data;
+    leaf->pointed = true;
+    if (convert && !convert_values(c, leaf, node->y[0].type, node->leaf->data))
+        return NULL;
+    leaf->pointed = !leaf->owned;
+    return copy->node;
+}
+
+/* Attributes with dtypes changed as the tensors' are; `attrs` has room for BP_MAX_ATTRS. */
+static const bp_attr *copy_attrs(const copying *c, const bpi_node *node, bp_attr *attrs) {
+    if (c->retype == BP_DTYPE_COUNT)
+        return node->attr;
+    for (int k = 0; k < node->attrs; k++) {
+        attrs[k] = node->attr[k];
+        if (attrs[k].type == BP_ATTR_DTYPE)
+            attrs[k].as.i = retyped(c, (bp_dtype)attrs[k].as.i);
+    }
+    return attrs;
+}
+
+static bpi_node *copy_op(copying *c, const bpi_node *node) {
+    enum { FEW = 8 };
+    bp_tensor *few[FEW];
+    bp_tensor **x = node->inputs <= FEW ? few : bpi_alloc(node->inputs * sizeof *x);
+    if (!x)
+        return bpi_graph_fail(c->to, BP_ERR_MEMORY, "out of memory");
+    for (int k = 0; k < node->inputs; k++)
+        x[k] = &c->copies[node->x[k]->node->slot]->y[node->x[k]->index];
+    bp_attr attrs[BP_MAX_ATTRS];
+    const bp_attr *attr = copy_attrs(c, node, attrs);
+    bpi_node *copy = NULL;
+    if (c->retype != BP_DTYPE_COUNT) {
+        bp_tensor *first = bp_record(node->op, x, node->inputs, attr);
+        copy = first ? first->node : NULL;
+    } else {
+        bp_type types[BP_MAX_OUTPUTS];
+        for (int k = 0; k < node->outputs; k++)
+            types[k] = *node->y[k].type;
+        copy = bpi_node_append(c->to, node->op, x, node->inputs, attr, types, node->outputs, NULL);
+    }
+    if (x != few)
+        bpi_free(x);
+    return copy;
+}
+
+bp_status bpi_clone(bp_graph *to, bp_tensor *const *targets, int count, bp_dtype retype,
+                    bp_tensor **copies) {
+    bp_graph *from = targets[0]->node->graph;
+    bpi_closure closure;
+    bp_status status = bpi_closure_of(from, targets, count, &closure);
+    if (status != BP_OK)
+        return bpi_fail(&to->why, status, "%s", from->why.text);
+    copying c = {to, bpi_alloc((closure.count + 1) * sizeof(bpi_node *)), retype};
+    bool ok = c.copies != NULL;
+    if (!ok)
+        bpi_graph_fail(to, BP_ERR_MEMORY, "out of memory for a copy of %zu nodes", closure.count);
+    for (size_t k = 0; k < closure.count && ok; k++) {
+        bpi_node *node = closure.nodes[k];
+        c.copies[k] = node->leaf ? copy_leaf(&c, node) : copy_op(&c, node);
+        ok = c.copies[k] && (!node->name || bp_named(&c.copies[k]->y[0], node->name));
+    }
+    for (int k = 0; k < count && ok; k++)
+        copies[k] = &c.copies[targets[k]->node->slot]->y[targets[k]->index];
+    to->random_ordinal = from->random_ordinal;
+    bpi_free(c.copies);
+    bpi_free(closure.nodes);
+    return ok ? BP_OK : to->why.status;
+}
