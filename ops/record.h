@@ -28,6 +28,17 @@ int bpi_axis(int axis, int rank);
  * It is the `forward` of every such record. */
 bp_status bpi_map_forward(const bp_call *call);
 
+/* The numbers among the attributes of an op as a map kernel takes them; 0 where there is none. */
+void bpi_map_attrs(const bp_op *op, const bp_attr *attr, double out[BP_MAX_ATTRS]);
+
+/* Parts of shape rules: NumPy broadcasting of all operands, whatever their dtypes; and one dtype for
+ * the operands from `first` on. */
+bp_status bpi_infer_broadcast_shapes(bp_signature *s, bp_shape *out);
+bp_status bpi_infer_one_dtype(bp_signature *s, int first);
+
+/* The cost of an elementwise op: so many flops per element, every operand read once. */
+void bpi_cost_map(const bp_signature *s, double per_element, double *flops, double *bytes);
+
 /* Elements of a tensor that all have one value, with the dtype (and shape) of another. */
 bp_tensor *bpi_full_like(bp_tensor *like, double value);
 /* A constant scalar of the dtype of another tensor; folded into kernels, unlike bp_scalar. */
