@@ -21,7 +21,9 @@ typedef struct reverse {
     bp_tensor **cotangents; /* complete when their node is visited; NULL: zero */
 } reverse;
 
-static bool in_closure(const reverse *r, const bpi_node *node) { return node->mark == r->graph->mark; }
+static bool in_closure(const reverse *r, const bpi_node *node) {
+    return node->mark == r->graph->mark;
+}
 
 static bp_tensor **cotangent_of(const reverse *r, const bp_tensor *tensor) {
     return &r->cotangents[r->first[tensor->node->slot] + (uint32_t)tensor->index];
@@ -30,7 +32,8 @@ static bp_tensor **cotangent_of(const reverse *r, const bp_tensor *tensor) {
 /* A cotangent flows into operand k if it is a float, the op lets it, and something behind it is needed. */
 static bool flows_into(const reverse *r, const bpi_node *node, int k) {
     bool blocked = k < 4 && node->op->operands[k].no_gradient;
-    return !blocked && bp_dtype_is_float(node->x[k]->type->dtype) && r->needed[node->x[k]->node->slot];
+    return !blocked && bp_dtype_is_float(node->x[k]->type->dtype) &&
+           r->needed[node->x[k]->node->slot];
 }
 
 /* Adds a cotangent to what has arrived at a tensor. */
@@ -45,7 +48,8 @@ static bool take_operand(const reverse *r, const bpi_node *node, int k, bp_tenso
     bp_tensor *x = node->x[k];
     if (gx && (node->op->flags & BP_OP_ELEMENTWISE))
         gx = bpi_sum_to(gx, x->type->shape);
-    if (!gx || gx->type->dtype != x->type->dtype || !bp_shape_equal(gx->type->shape, x->type->shape)) {
+    if (!gx || gx->type->dtype != x->type->dtype ||
+        !bp_shape_equal(gx->type->shape, x->type->shape)) {
         char has[BPI_SHAPE_TEXT] = "nothing", wants[BPI_SHAPE_TEXT];
         bpi_graph_fail(r->graph, BP_ERR_GRADIENT,
                        "the VJP rule of %s gave %s for operand number %d, which is %s %s; record a "
@@ -60,7 +64,8 @@ static bool take_operand(const reverse *r, const bpi_node *node, int k, bp_tenso
 /* Records the rule of a node: v->gx. */
 static bool run_rule(bp_vjp *v) {
     if (!v->op->vjp && !v->op->backward)
-        return bpi_graph_fail(v->graph, BP_ERR_GRADIENT, "%s: %s", v->op->name, bpi_no_vjp_text(v->op)) != NULL;
+        return bpi_graph_fail(v->graph, BP_ERR_GRADIENT, "%s: %s", v->op->name,
+                              bpi_no_vjp_text(v->op)) != NULL;
     if (v->op->vjp)
         v->op->vjp(v);
     else
@@ -84,7 +89,8 @@ static bool visit(const reverse *r, bpi_node *node, bp_tensor **gx, bool *need) 
     for (int k = 0; k < node->outputs; k++)
         y[k] = &node->y[k];
     memset(gx, 0, node->inputs * sizeof *gx);
-    bp_vjp v = {r->graph, node->op, node->attr, node->inputs, node->outputs, node->x, y, gy, gx, need};
+    bp_vjp v = {r->graph, node->op, node->attr, node->inputs, node->outputs,
+                node->x,  y,        gy,         gx,           need};
     bool ok = run_rule(&v);
     for (int k = 0; k < node->inputs && ok; k++)
         ok = !need[k] || take_operand(r, node, k, gx[k]);
@@ -130,28 +136,34 @@ static bool prepare(reverse *r, bp_tensor *const *wrt, int wrt_count) {
 static bp_status fail(bp_graph *graph, bp_status status, const char *text, const bp_tensor *at) {
     char shape[BPI_SHAPE_TEXT];
     bpi_graph_fail(graph, status, "gradient: %s (%s \"%s\", %s %s)", text, at->node->op->name,
-                   bp_name(at), bp_dtype_name(at->type->dtype), bpi_shape_text(&at->type->shape, shape));
+                   bp_name(at), bp_dtype_name(at->type->dtype),
+                   bpi_shape_text(&at->type->shape, shape));
     return status;
 }
 
 /* Starts with the cotangents of the targets: given, or 1 for a scalar. */
-static bp_status seed(reverse *r, bp_tensor *const *targets, bp_tensor *const *cotangents, int count) {
+static bp_status seed(reverse *r, bp_tensor *const *targets, bp_tensor *const *cotangents,
+                      int count) {
     for (int k = 0; k < count; k++) {
         const bp_type *type = targets[k]->type;
         bp_tensor *given = cotangents ? cotangents[k] : NULL;
         if (!given && bp_shape_count(type->shape) != 1)
-            return fail(r->graph, BP_ERR_SHAPE, "the target is no scalar; reduce it (bp_sum, bp_mean) or "
-                        "give bp_grads a cotangent", targets[k]);
+            return fail(r->graph, BP_ERR_SHAPE,
+                        "the target is no scalar; reduce it (bp_sum, bp_mean) or "
+                        "give bp_grads a cotangent",
+                        targets[k]);
         bp_tensor *start = given ? given : bp_full(r->graph, type->dtype, type->shape, 1);
         if (start && (start->node->graph != r->graph || start->type != type))
-            return fail(r->graph, BP_ERR_SHAPE, "the cotangent has not the type of its target", targets[k]);
+            return fail(r->graph, BP_ERR_SHAPE, "the cotangent has not the type of its target",
+                        targets[k]);
         if (!start || !accumulate(r, targets[k], start))
             return r->graph->why.status;
     }
     return BP_OK;
 }
 
-static bp_status check_tensors(bp_graph *graph, bp_tensor *const *tensors, int count, const char *what) {
+static bp_status check_tensors(bp_graph *graph, bp_tensor *const *tensors, int count,
+                               const char *what) {
     for (int k = 0; k < count; k++) {
         if (!tensors[k] || tensors[k]->node->graph != graph) {
             bpi_graph_fail(graph, BP_ERR_ARGUMENT, "gradient: %s number %d is %s", what, k + 1,
@@ -159,14 +171,16 @@ static bp_status check_tensors(bp_graph *graph, bp_tensor *const *tensors, int c
             return BP_ERR_ARGUMENT;
         }
         if (!bp_dtype_is_float(tensors[k]->type->dtype))
-            return fail(graph, BP_ERR_GRADIENT, "only f32 and f64 tensors have gradients", tensors[k]);
+            return fail(graph, BP_ERR_GRADIENT, "only f32 and f64 tensors have gradients",
+                        tensors[k]);
     }
     return BP_OK;
 }
 
 bp_status bp_grads(bp_tensor *const *targets, bp_tensor *const *cotangents, int target_count,
                    bp_tensor *const *wrt, int wrt_count, bp_tensor **gradients) {
-    if (!targets || target_count < 1 || !targets[0] || wrt_count < 0 || (wrt_count > 0 && (!wrt || !gradients)))
+    if (!targets || target_count < 1 || !targets[0] || wrt_count < 0 ||
+        (wrt_count > 0 && (!wrt || !gradients)))
         return BP_ERR_ARGUMENT;
     reverse r = {.graph = targets[0]->node->graph};
     for (int k = 0; k < wrt_count; k++)
@@ -180,7 +194,8 @@ bp_status bp_grads(bp_tensor *const *targets, bp_tensor *const *cotangents, int 
               seed(&r, targets, cotangents, target_count) == BP_OK && visit_all(&r);
     for (int k = 0; k < wrt_count && ok; k++) {
         bp_tensor *gradient = in_closure(&r, wrt[k]->node) ? *cotangent_of(&r, wrt[k]) : NULL;
-        gradients[k] = gradient ? gradient : bp_full(r.graph, wrt[k]->type->dtype, wrt[k]->type->shape, 0);
+        gradients[k] =
+            gradient ? gradient : bp_full(r.graph, wrt[k]->type->dtype, wrt[k]->type->shape, 0);
         ok = gradients[k] != NULL;
     }
     bpi_free(r.needed);

@@ -53,7 +53,8 @@ static void next_mark(bp_graph *graph) {
     graph->mark = 1;
 }
 
-bp_status bpi_closure_of(bp_graph *graph, bp_tensor *const *targets, int count, bpi_closure *closure) {
+bp_status bpi_closure_of(bp_graph *graph, bp_tensor *const *targets, int count,
+                         bpi_closure *closure) {
     *closure = (bpi_closure){0};
     search s = {.lowest = UINT32_MAX};
     next_mark(graph);
@@ -65,7 +66,8 @@ bp_status bpi_closure_of(bp_graph *graph, bp_tensor *const *targets, int count, 
             ok = find_node(&s, s.found[k]->x[i]->node, graph->mark);
     if (!ok) {
         bpi_free(s.found);
-        bpi_graph_fail(graph, BP_ERR_MEMORY, "out of memory while looking through %zu nodes", s.count);
+        bpi_graph_fail(graph, BP_ERR_MEMORY, "out of memory while looking through %zu nodes",
+                       s.count);
         return BP_ERR_MEMORY;
     }
     put_in_order(graph, &s);

@@ -47,9 +47,13 @@ static bpi_derived *make(const bp_op *original, int inputs) {
     bpi_format(d->name, sizeof d->name, "%s.backward", original->name);
     d->original = original;
     d->inputs = inputs;
-    d->op = (bp_op){.name = d->name, .summary = "A backward function on arrays.",
-                    .arity = inputs + 2 * bpi_op_outputs(original), .outputs = inputs,
-                    .operands = {{"operand", false}}, .infer = infer, .forward = forward,
+    d->op = (bp_op){.name = d->name,
+                    .summary = "A backward function on arrays.",
+                    .arity = inputs + 2 * bpi_op_outputs(original),
+                    .outputs = inputs,
+                    .operands = {{"operand", false}},
+                    .infer = infer,
+                    .forward = forward,
                     .workspace = original->workspace};
     memcpy(d->op.attrs, original->attrs, sizeof d->op.attrs);
     return d;
@@ -80,10 +84,11 @@ void bpi_derived_free(bp_model *model) {
 void bpi_derived_vjp(bp_vjp *v) {
     bp_tensor *operands[BP_MAX_OUTPUTS * 3];
     if (v->inputs > BP_MAX_OUTPUTS) {
-        bpi_graph_fail(v->graph, BP_ERR_UNSUPPORTED,
-                       "%s: a backward function on arrays serves at most %d operands; this op has %d, "
-                       "give it a vjp that records ops",
-                       v->op->name, BP_MAX_OUTPUTS, v->inputs);
+        bpi_graph_fail(
+            v->graph, BP_ERR_UNSUPPORTED,
+            "%s: a backward function on arrays serves at most %d operands; this op has %d, "
+            "give it a vjp that records ops",
+            v->op->name, BP_MAX_OUTPUTS, v->inputs);
         return;
     }
     const bp_op *op = find_or_make(v->graph->model, v->op, v->inputs);
@@ -97,8 +102,8 @@ void bpi_derived_vjp(bp_vjp *v) {
     for (int k = 0; k < v->outputs; k++)
         operands[count++] = v->y[k];
     for (int k = 0; k < v->outputs; k++)
-        operands[count++] = v->gy[k] ? v->gy[k]
-                                     : bp_full(v->graph, v->y[k]->type->dtype, v->y[k]->type->shape, 0);
+        operands[count++] =
+            v->gy[k] ? v->gy[k] : bp_full(v->graph, v->y[k]->type->dtype, v->y[k]->type->shape, 0);
     bp_tensor *first = bp_record(op, operands, count, v->attr);
     for (int k = 0; k < v->inputs && first; k++)
         if (v->need[k])
@@ -109,6 +114,7 @@ const char *bpi_no_vjp_text(const bp_op *op) {
     if (op->forward == forward)
         return "a backward function on arrays cannot be differentiated again; for second-order "
                "gradients give the op a vjp that records ops";
-    return "the op has no gradient: its record has neither vjp nor backward; add one, or bp_detach its "
+    return "the op has no gradient: its record has neither vjp nor backward; add one, or bp_detach "
+           "its "
            "operand";
 }

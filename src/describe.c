@@ -20,7 +20,8 @@ static void add_attr(bpi_text *text, const char *name, const bp_attr *attr) {
 static void add_node(bpi_text *text, const bpi_node *node) {
     char shape[BPI_SHAPE_TEXT];
     bpi_text_add(text, "%5u  %-16s %-4s %-14s", node->slot, node->op->name,
-                 bp_dtype_name(node->y[0].type->dtype), bpi_shape_text(&node->y[0].type->shape, shape));
+                 bp_dtype_name(node->y[0].type->dtype),
+                 bpi_shape_text(&node->y[0].type->shape, shape));
     for (int k = 0; k < node->inputs; k++) {
         const bp_tensor *x = node->x[k];
         bpi_text_add(text, " %%%u", x->node->slot);

@@ -76,7 +76,8 @@ void bp_set_threads(bp_graph *graph, int threads) {
 bool bp_failed(const bp_graph *graph) { return !graph || graph->why.status != BP_OK; }
 
 const char *bp_error(const bp_graph *graph) {
-    return graph ? graph->why.text : "the graph is NULL: bp_graph_new was given no model, or failed";
+    return graph ? graph->why.text
+                 : "the graph is NULL: bp_graph_new was given no model, or failed";
 }
 
 bp_status bp_error_status(const bp_graph *graph) {

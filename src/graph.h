@@ -11,8 +11,8 @@
 typedef struct bpi_node bpi_node;
 typedef struct bpi_leaf bpi_leaf;
 typedef struct bpi_variable bpi_variable;
-typedef struct bpi_value bpi_value;   /* where a computed tensor's values are: plan/plan.h */
-typedef struct bpi_plans bpi_plans;   /* the compiled plans of a graph: plan/plan.h */
+typedef struct bpi_value bpi_value; /* where a computed tensor's values are: plan/plan.h */
+typedef struct bpi_plans bpi_plans; /* the compiled plans of a graph: plan/plan.h */
 
 enum { BPI_MAX_SCOPES = 64 };
 
@@ -56,57 +56,57 @@ struct bpi_leaf {
         float f32;
         double f64;
         int64_t i64;
-    } scalar;               /* storage of a scalar */
+    } scalar; /* storage of a scalar */
 };
 
 /* A named value of the model. */
 struct bpi_variable {
     char *name;
     bp_type type;
-    void *data;      /* 64-byte aligned, stable address */
-    uint64_t stamp;  /* as leaf->stamp */
+    void *data;     /* 64-byte aligned, stable address */
+    uint64_t stamp; /* as leaf->stamp */
     bool trainable;
     bpi_variable *next_in_bucket;
 };
 
 struct bp_model {
-    pthread_mutex_t lock;         /* around the table of variables */
-    bpi_variable **variables;     /* in the order in which they were made */
+    pthread_mutex_t lock;     /* around the table of variables */
+    bpi_variable **variables; /* in the order in which they were made */
     size_t count, capacity;
-    bpi_variable **buckets;       /* hash table by name; size is a power of two */
+    bpi_variable **buckets; /* hash table by name; size is a power of two */
     size_t bucket_count;
-    bp_optimizer *optimizers;     /* list, freed with the model */
-    struct bpi_derived *derived;  /* list of ops made from backward functions */
-    _Atomic uint64_t clock;       /* grows with every change of a value */
-    uint64_t seed, step;          /* of random ops */
-    uint64_t step_stamp;          /* when seed or step last changed */
+    bp_optimizer *optimizers;    /* list, freed with the model */
+    struct bpi_derived *derived; /* list of ops made from backward functions */
+    _Atomic uint64_t clock;      /* grows with every change of a value */
+    uint64_t seed, step;         /* of random ops */
+    uint64_t step_stamp;         /* when seed or step last changed */
     bp_failure why;
 };
 
 struct bp_graph {
     bp_model *model;
-    bpi_arena arena;              /* nodes, names, attributes: all that dies with a reset */
-    bpi_arena types_arena;        /* interned types: kept over a reset */
-    const bp_type **types;        /* hash table; size is a power of two */
+    bpi_arena arena;       /* nodes, names, attributes: all that dies with a reset */
+    bpi_arena types_arena; /* interned types: kept over a reset */
+    const bp_type **types; /* hash table; size is a power of two */
     size_t type_count, type_buckets;
-    bpi_node **nodes;             /* by id */
+    bpi_node **nodes; /* by id */
     size_t count, capacity;
     bpi_leaf *leaves;
-    bp_tensor **named;            /* hash table by name; size is a power of two */
+    bp_tensor **named; /* hash table by name; size is a power of two */
     size_t named_count, named_buckets;
-    char scope[256];              /* "encoder.layer1." */
+    char scope[256];                       /* "encoder.layer1." */
     uint16_t scope_starts[BPI_MAX_SCOPES]; /* length of `scope` before each open one */
     int scope_depth;
     bool share;
-    uint32_t mark;                /* of the traversal under way */
-    uint32_t random_ordinal;      /* random ops recorded so far */
-    uint64_t recording;           /* number of this recording: grows with every reset; process-wide unique */
+    uint32_t mark;           /* of the traversal under way */
+    uint32_t random_ordinal; /* random ops recorded so far */
+    uint64_t recording; /* number of this recording: grows with every reset; process-wide unique */
     bp_executor executor;
-    uint64_t stale_before;        /* values computed before this stamp are computed again */
+    uint64_t stale_before; /* values computed before this stamp are computed again */
     int threads;
     bp_failure why;
-    bpi_plans *plans;             /* made on first run */
-    bpi_text text;                /* what bp_plan_text and its like return */
+    bpi_plans *plans; /* made on first run */
+    bpi_text text;    /* what bp_plan_text and its like return */
 };
 
 /* ---- recording -------------------------------------------------------------------------------- */
@@ -121,8 +121,8 @@ const bp_type *bpi_type_intern(bp_graph *graph, const bp_type *type);
 bpi_node *bpi_node_append(bp_graph *graph, const bp_op *op, bp_tensor *const *x, int inputs,
                           const bp_attr *attr, const bp_type *types, int outputs, bpi_leaf *leaf);
 /* As bp_record for an op without operands. */
-bp_tensor *bpi_record_leaf(bp_graph *graph, const bp_op *op, const bp_type *type, bpi_leaf_kind kind,
-                           bpi_leaf **leaf);
+bp_tensor *bpi_record_leaf(bp_graph *graph, const bp_op *op, const bp_type *type,
+                           bpi_leaf_kind kind, bpi_leaf **leaf);
 /* Number of attributes and outputs of an op. */
 int bpi_op_attrs(const bp_op *op);
 int bpi_op_outputs(const bp_op *op);
@@ -139,7 +139,8 @@ typedef struct bpi_closure {
 } bpi_closure;
 /* Fills `closure` (free closure->nodes with bpi_free) without recursion, in linear time up to sorting;
  * afterwards node->mark == graph->mark for its nodes and node->slot is the place in `nodes`. */
-bp_status bpi_closure_of(bp_graph *graph, bp_tensor *const *targets, int count, bpi_closure *closure);
+bp_status bpi_closure_of(bp_graph *graph, bp_tensor *const *targets, int count,
+                         bpi_closure *closure);
 
 /* Copies what `targets` depend on into another graph: `copies[k]` is the copy of targets[k]. Leaves are
  * shared in what they point to. With retype not BP_DTYPE_COUNT every float tensor becomes `retype`: the
@@ -162,8 +163,8 @@ bpi_variable *bpi_variable_find(const bp_model *model, const char *name);
 bpi_variable *bpi_variable_new(bp_model *model, const char *name, const bp_type *type, bp_init init,
                                bool trainable);
 /* Fills memory of a type by an initialiser (nn/init.c). */
-bp_status bpi_init_fill(bp_init init, uint64_t seed, const char *name, const bp_type *type, void *data,
-                        bp_failure *why);
+bp_status bpi_init_fill(bp_init init, uint64_t seed, const char *name, const bp_type *type,
+                        void *data, bp_failure *why);
 /* Next tick of the model's clock. */
 uint64_t bpi_clock(bp_model *model);
 

@@ -12,12 +12,17 @@ static bp_status infer_assign(bp_signature *s) {
     return BP_OK;
 }
 
-const bp_op bpi_op_input = {.name = "input", .summary = "Values given from outside.", .flags = BP_OP_LEAF};
-const bp_op bpi_op_constant = {.name = "constant", .summary = "Values fixed when recorded.", .flags = BP_OP_LEAF};
-const bp_op bpi_op_scalar = {.name = "scalar", .summary = "A number given at run time.", .flags = BP_OP_LEAF};
-const bp_op bpi_op_variable = {.name = "variable", .summary = "A named value of the model.", .flags = BP_OP_LEAF};
+const bp_op bpi_op_input = {
+    .name = "input", .summary = "Values given from outside.", .flags = BP_OP_LEAF};
+const bp_op bpi_op_constant = {
+    .name = "constant", .summary = "Values fixed when recorded.", .flags = BP_OP_LEAF};
+const bp_op bpi_op_scalar = {
+    .name = "scalar", .summary = "A number given at run time.", .flags = BP_OP_LEAF};
+const bp_op bpi_op_variable = {
+    .name = "variable", .summary = "A named value of the model.", .flags = BP_OP_LEAF};
 const bp_op bpi_op_assign = {.name = "assign",
-                             .summary = "Gives a variable of the model a new value after all readers.",
+                             .summary =
+                                 "Gives a variable of the model a new value after all readers.",
                              .arity = 2,
                              .operands = {{"state", true}, {"value", true}},
                              .flags = BP_OP_EFFECT,
@@ -32,20 +37,21 @@ static bool valid_type(bp_graph *graph, const char *what, const char *name, cons
         return false;
     }
     if (type->shape.rank < 0 || type->shape.rank > BP_MAX_RANK) {
-        bpi_graph_fail(graph, BP_ERR_SHAPE, "%s \"%s\": %d dimensions; 0 to %d are possible", what, name,
-                       type->shape.rank, BP_MAX_RANK);
+        bpi_graph_fail(graph, BP_ERR_SHAPE, "%s \"%s\": %d dimensions; 0 to %d are possible", what,
+                       name, type->shape.rank, BP_MAX_RANK);
         return false;
     }
     if (bp_shape_count(type->shape) < 0) {
-        bpi_graph_fail(graph, BP_ERR_SHAPE, "%s \"%s\": shape %s has a negative size or too many elements",
-                       what, name, bpi_shape_text(&type->shape, shape));
+        bpi_graph_fail(graph, BP_ERR_SHAPE,
+                       "%s \"%s\": shape %s has a negative size or too many elements", what, name,
+                       bpi_shape_text(&type->shape, shape));
         return false;
     }
     return true;
 }
 
-bp_tensor *bpi_record_leaf(bp_graph *graph, const bp_op *op, const bp_type *type, bpi_leaf_kind kind,
-                           bpi_leaf **out) {
+bp_tensor *bpi_record_leaf(bp_graph *graph, const bp_op *op, const bp_type *type,
+                           bpi_leaf_kind kind, bpi_leaf **out) {
     bpi_leaf *leaf = bpi_arena_alloc(&graph->arena, sizeof *leaf);
     if (!leaf)
         return bpi_graph_fail(graph, BP_ERR_MEMORY, "%s: out of memory", op->name);
@@ -87,10 +93,11 @@ bp_tensor *bp_input(bp_graph *graph, const char *name, bp_dtype dtype, bp_shape 
     if (!name || !name[0])
         return bpi_graph_fail(graph, BP_ERR_ARGUMENT, "input: give it a name");
     if (bp_find(graph, name))
-        return bpi_graph_fail(graph, BP_ERR_NAME,
-                              "input \"%s\": the name is taken in this recording; choose another, or "
-                              "reuse the tensor that bp_find returns",
-                              name);
+        return bpi_graph_fail(
+            graph, BP_ERR_NAME,
+            "input \"%s\": the name is taken in this recording; choose another, or "
+            "reuse the tensor that bp_find returns",
+            name);
     bp_type type = {dtype, shape};
     if (!valid_type(graph, "input", name, &type))
         return NULL;
@@ -105,8 +112,8 @@ static bool is_input(const char *function, bp_tensor *tensor) {
         return true;
     if (tensor)
         bpi_graph_fail(tensor->node->graph, BP_ERR_ARGUMENT,
-                       "%s: tensor \"%s\" is the result of %s, not an input", function, bp_name(tensor),
-                       tensor->node->op->name);
+                       "%s: tensor \"%s\" is the result of %s, not an input", function,
+                       bp_name(tensor), tensor->node->op->name);
     return false;
 }
 
@@ -117,7 +124,8 @@ bp_status bp_write(bp_tensor *input, const void *data) {
     bpi_leaf *leaf = input->node->leaf;
     size_t bytes = tensor_bytes(input);
     if (!data && bytes > 0) {
-        bpi_graph_fail(graph, BP_ERR_ARGUMENT, "bp_write: the data for \"%s\" is NULL", bp_name(input));
+        bpi_graph_fail(graph, BP_ERR_ARGUMENT, "bp_write: the data for \"%s\" is NULL",
+                       bp_name(input));
         return BP_ERR_ARGUMENT;
     }
     if (!leaf->data || leaf->pointed) {
@@ -136,9 +144,10 @@ bp_status bp_point(bp_tensor *input, const void *data) {
         return BP_ERR_ARGUMENT;
     bp_graph *graph = input->node->graph;
     bpi_leaf *leaf = input->node->leaf;
-    if ((uintptr_t)data % bp_dtype_size(input->type->dtype) != 0 || (!data && tensor_bytes(input) > 0)) {
-        bpi_graph_fail(graph, BP_ERR_ARGUMENT, "bp_point: the data for \"%s\" is %s", bp_name(input),
-                       data ? "not aligned to its element size" : "NULL");
+    if ((uintptr_t)data % bp_dtype_size(input->type->dtype) != 0 ||
+        (!data && tensor_bytes(input) > 0)) {
+        bpi_graph_fail(graph, BP_ERR_ARGUMENT, "bp_point: the data for \"%s\" is %s",
+                       bp_name(input), data ? "not aligned to its element size" : "NULL");
         return BP_ERR_ARGUMENT;
     }
     if (leaf->owned)
@@ -222,25 +231,26 @@ bp_status bp_set_scalar(bp_tensor *scalar, double value) {
 static bp_tensor *shared_variable(bp_graph *graph, bp_tensor *known, const char *name,
                                   const bp_type *type) {
     if (!graph->share)
-        return bpi_graph_fail(graph, BP_ERR_NAME,
-                              "parameter \"%s\": the name is taken in this recording; give the layer "
-                              "another name, open a scope, or call bp_share to share the weights",
-                              name);
+        return bpi_graph_fail(
+            graph, BP_ERR_NAME,
+            "parameter \"%s\": the name is taken in this recording; give the layer "
+            "another name, open a scope, or call bp_share to share the weights",
+            name);
     bool variable = known->node->leaf && known->node->leaf->kind == BPI_VARIABLE;
     if (!variable || known->type->dtype != type->dtype ||
         !bp_shape_equal(known->type->shape, type->shape)) {
         char had[BPI_SHAPE_TEXT], wanted[BPI_SHAPE_TEXT];
-        return bpi_graph_fail(graph, BP_ERR_SHAPE, "parameter \"%s\" is %s %s and cannot be shared as %s %s",
-                              name, bp_dtype_name(known->type->dtype),
-                              bpi_shape_text(&known->type->shape, had), bp_dtype_name(type->dtype),
-                              bpi_shape_text(&type->shape, wanted));
+        return bpi_graph_fail(
+            graph, BP_ERR_SHAPE, "parameter \"%s\" is %s %s and cannot be shared as %s %s", name,
+            bp_dtype_name(known->type->dtype), bpi_shape_text(&known->type->shape, had),
+            bp_dtype_name(type->dtype), bpi_shape_text(&type->shape, wanted));
     }
     return known;
 }
 
 /* Finds the variable in the model or makes it; NULL with the failure kept. */
-static bpi_variable *find_or_make(bp_graph *graph, const char *name, const bp_type *type, bp_init init,
-                                  bool trainable) {
+static bpi_variable *find_or_make(bp_graph *graph, const char *name, const bp_type *type,
+                                  bp_init init, bool trainable) {
     bp_model *model = graph->model;
     bpi_variable *variable = bpi_variable_find(model, name);
     if (!variable) {
@@ -252,16 +262,16 @@ static bpi_variable *find_or_make(bp_graph *graph, const char *name, const bp_ty
     if (variable->type.dtype == type->dtype && bp_shape_equal(variable->type.shape, type->shape))
         return variable;
     char had[BPI_SHAPE_TEXT], wanted[BPI_SHAPE_TEXT];
-    return bpi_graph_fail(graph, BP_ERR_SHAPE,
-                          "parameter \"%s\": the model has it as %s %s, this recording wants %s %s; use "
-                          "another name for another layer",
-                          name, bp_dtype_name(variable->type.dtype),
-                          bpi_shape_text(&variable->type.shape, had), bp_dtype_name(type->dtype),
-                          bpi_shape_text(&type->shape, wanted));
+    return bpi_graph_fail(
+        graph, BP_ERR_SHAPE,
+        "parameter \"%s\": the model has it as %s %s, this recording wants %s %s; use "
+        "another name for another layer",
+        name, bp_dtype_name(variable->type.dtype), bpi_shape_text(&variable->type.shape, had),
+        bp_dtype_name(type->dtype), bpi_shape_text(&type->shape, wanted));
 }
 
-static bp_tensor *record_variable(bp_graph *graph, const char *name, const bp_type *type, bp_init init,
-                                  bool trainable) {
+static bp_tensor *record_variable(bp_graph *graph, const char *name, const bp_type *type,
+                                  bp_init init, bool trainable) {
     if (!graph)
         return NULL;
     if (!name || !name[0])
@@ -295,16 +305,18 @@ bp_tensor *bp_parameter(bp_graph *graph, const char *name, bp_dtype dtype, bp_sh
     return record_variable(graph, name, &(bp_type){dtype, shape}, init, true);
 }
 
-bp_tensor *bp_state(bp_graph *graph, const char *name, bp_dtype dtype, bp_shape shape, bp_init init) {
+bp_tensor *bp_state(bp_graph *graph, const char *name, bp_dtype dtype, bp_shape shape,
+                    bp_init init) {
     return record_variable(graph, name, &(bp_type){dtype, shape}, init, false);
 }
 
 bp_tensor *bp_assign(bp_tensor *state, bp_tensor *value) {
     bool variable = state && state->node->leaf && state->node->leaf->kind == BPI_VARIABLE;
     if (state && !variable)
-        return bpi_graph_fail(state->node->graph, BP_ERR_ARGUMENT,
-                              "assign: \"%s\" is the result of %s; only what bp_state or bp_parameter "
-                              "made can be assigned to",
-                              bp_name(state), state->node->op->name);
+        return bpi_graph_fail(
+            state->node->graph, BP_ERR_ARGUMENT,
+            "assign: \"%s\" is the result of %s; only what bp_state or bp_parameter "
+            "made can be assigned to",
+            bp_name(state), state->node->op->name);
     return bp_record(&bpi_op_assign, (bp_tensor *[]){state, value}, 2, NULL);
 }

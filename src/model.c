@@ -76,7 +76,8 @@ bpi_variable *bpi_variable_find(const bp_model *model, const char *name) {
 }
 
 static void link_variable(bp_model *model, bpi_variable *variable) {
-    bpi_variable **bucket = &model->buckets[bpi_hash_text(variable->name) & (model->bucket_count - 1)];
+    bpi_variable **bucket =
+        &model->buckets[bpi_hash_text(variable->name) & (model->bucket_count - 1)];
     variable->next_in_bucket = *bucket;
     *bucket = variable;
 }
@@ -97,8 +98,8 @@ static bool grow_buckets(bp_model *model) {
 }
 
 static bool add_locked(bp_model *model, bpi_variable *variable) {
-    if (!grow_buckets(model) || !bpi_grow((void **)&model->variables, &model->capacity, model->count,
-                                          sizeof *model->variables))
+    if (!grow_buckets(model) || !bpi_grow((void **)&model->variables, &model->capacity,
+                                          model->count, sizeof *model->variables))
         return false;
     model->variables[model->count++] = variable;
     link_variable(model, variable);
@@ -126,7 +127,8 @@ static bpi_variable *make_variable(const char *name, const bp_type *type, bool t
 bpi_variable *bpi_variable_new(bp_model *model, const char *name, const bp_type *type, bp_init init,
                                bool trainable) {
     bpi_variable *variable = make_variable(name, type, trainable);
-    if (variable && bpi_init_fill(init, model->seed, name, type, variable->data, &model->why) != BP_OK) {
+    if (variable &&
+        bpi_init_fill(init, model->seed, name, type, variable->data, &model->why) != BP_OK) {
         free_variable(variable);
         return NULL;
     }
@@ -147,7 +149,8 @@ bpi_variable *bpi_variable_new(bp_model *model, const char *name, const bp_type 
 int bp_model_count(const bp_model *model) { return model ? (int)model->count : 0; }
 
 const char *bp_model_name(const bp_model *model, int index) {
-    return model && index >= 0 && (size_t)index < model->count ? model->variables[index]->name : NULL;
+    return model && index >= 0 && (size_t)index < model->count ? model->variables[index]->name
+                                                               : NULL;
 }
 
 bool bp_model_type(const bp_model *model, const char *name, bp_type *type) {
@@ -165,7 +168,8 @@ static bpi_variable *sized_variable(const bp_model *model, const char *name, siz
         bpi_fail(why, BP_ERR_NAME, "the model has no variable \"%s\"", name ? name : "");
         return NULL;
     }
-    size_t size = (size_t)bp_shape_count(variable->type.shape) * bp_dtype_size(variable->type.dtype);
+    size_t size =
+        (size_t)bp_shape_count(variable->type.shape) * bp_dtype_size(variable->type.dtype);
     if (size == bytes)
         return variable;
     bpi_fail(why, BP_ERR_SHAPE, "\"%s\" has %zu bytes, not %zu", name, size, bytes);

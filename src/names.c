@@ -38,13 +38,15 @@ bp_tensor *bp_named(bp_tensor *tensor, const char *name) {
     if (tensor->node->name && strcmp(tensor->node->name, name) == 0)
         return tensor;
     if (tensor->node->name)
-        return bpi_graph_fail(graph, BP_ERR_NAME, "\"%s\" has a name already and cannot become \"%s\"",
+        return bpi_graph_fail(graph, BP_ERR_NAME,
+                              "\"%s\" has a name already and cannot become \"%s\"",
                               tensor->node->name, name);
     if (graph->named_count * 2 >= graph->named_buckets && !grow_names(graph))
         return bpi_graph_fail(graph, BP_ERR_MEMORY, "out of memory for the name \"%s\"", name);
     bp_tensor **bucket = name_bucket(graph, name);
     if (*bucket)
-        return bpi_graph_fail(graph, BP_ERR_NAME, "the name \"%s\" is taken in this recording", name);
+        return bpi_graph_fail(graph, BP_ERR_NAME, "the name \"%s\" is taken in this recording",
+                              name);
     tensor->node->name = bpi_arena_text(&graph->arena, name);
     if (!tensor->node->name)
         return bpi_graph_fail(graph, BP_ERR_MEMORY, "out of memory for the name \"%s\"", name);
@@ -62,7 +64,8 @@ void bp_scope_open(bp_graph *graph, const char *name) {
     if (!graph)
         return;
     size_t length = strlen(graph->scope), more = name ? strlen(name) : 0;
-    if (more == 0 || length + more + 2 > sizeof graph->scope || graph->scope_depth == BPI_MAX_SCOPES) {
+    if (more == 0 || length + more + 2 > sizeof graph->scope ||
+        graph->scope_depth == BPI_MAX_SCOPES) {
         bpi_graph_fail(graph, BP_ERR_NAME, "bp_scope_open: the name is %s",
                        more ? "too long, or the scopes are too deep" : "empty");
         return;

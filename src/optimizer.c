@@ -42,12 +42,15 @@ static void *fail_new(bp_model *model, bp_status status, const char *text) {
     return NULL;
 }
 
-bp_optimizer *bp_optimizer_new(bp_model *model, const bp_rule *rule, double lr, const double *config) {
+bp_optimizer *bp_optimizer_new(bp_model *model, const bp_rule *rule, double lr,
+                               const double *config) {
     if (!model)
         return NULL;
-    if (!rule || !rule->update || rule->states < 0 || rule->states > BP_MAX_STATES || rule->rates < 1 ||
-        rule->rates > BP_MAX_RATES || rule->configs < 0 || (rule->configs > 0 && !config))
-        return fail_new(model, BP_ERR_ARGUMENT, "the rule has no update, or its counts are out of range");
+    if (!rule || !rule->update || rule->states < 0 || rule->states > BP_MAX_STATES ||
+        rule->rates < 1 || rule->rates > BP_MAX_RATES || rule->configs < 0 ||
+        (rule->configs > 0 && !config))
+        return fail_new(model, BP_ERR_ARGUMENT,
+                        "the rule has no update, or its counts are out of range");
     if (!(lr >= 0 && lr <= 1e300))
         return fail_new(model, BP_ERR_VALUE, "the learning rate is negative or not finite");
     size_t bytes = (size_t)rule->configs * sizeof(double);
@@ -60,7 +63,10 @@ bp_optimizer *bp_optimizer_new(bp_model *model, const bp_rule *rule, double lr, 
     }
     if (bytes)
         memcpy(numbers, config, bytes);
-    *optimizer = (bp_optimizer){.next = model->optimizers, .model = model, .rule = rule, .lr = lr,
+    *optimizer = (bp_optimizer){.next = model->optimizers,
+                                .model = model,
+                                .rule = rule,
+                                .lr = lr,
                                 .serial = model->optimizers ? model->optimizers->serial + 1 : 1,
                                 .config = numbers};
     model->optimizers = optimizer;
@@ -119,9 +125,10 @@ static bp_tensor **own_parameters(const bp_optimizer *optimizer, bp_tensor *loss
     bpi_free(closure.nodes);
     if (*count > 0)
         return parameters;
-    return bpi_graph_fail(graph, BP_ERR_GRADIENT,
-                          "bp_step: the loss depends on no parameter that the optimizer owns; were the "
-                          "layers made with bp_linear or bp_parameter, and not detached?");
+    return bpi_graph_fail(
+        graph, BP_ERR_GRADIENT,
+        "bp_step: the loss depends on no parameter that the optimizer owns; were the "
+        "layers made with bp_linear or bp_parameter, and not detached?");
 }
 
 /* A run-time scalar of the plan whose value stands in the optimizer. */
@@ -136,7 +143,8 @@ static bp_tensor *rate_scalar(bp_optimizer *optimizer, bp_graph *graph, bp_dtype
 }
 
 /* The optimizer's rates as scalars of one dtype, recorded once per dtype. */
-static bool record_rates(bp_optimizer *optimizer, bp_graph *graph, bp_dtype dtype, bp_tensor **rates) {
+static bool record_rates(bp_optimizer *optimizer, bp_graph *graph, bp_dtype dtype,
+                         bp_tensor **rates) {
     for (int k = 0; k < optimizer->rule->rates; k++)
         if (!rates[k] && !(rates[k] = rate_scalar(optimizer, graph, dtype, k)))
             return false;
@@ -199,7 +207,9 @@ static bp_status record_step(void *context, bp_graph *graph, bp_tensor *const *c
     *effect_count = 0;
     for (int k = 0; k < count; k++) {
         bp_dtype dtype = parameters[k]->type->dtype;
-        bp_update u = {.graph = graph, .config = optimizer->config, .parameter = parameters[k],
+        bp_update u = {.graph = graph,
+                       .config = optimizer->config,
+                       .parameter = parameters[k],
                        .gradient = gradients[k]};
         if (!record_rates(optimizer, graph, dtype, rates[dtype]))
             return graph->why.status;
@@ -226,7 +236,8 @@ static void set_rates(bp_optimizer *optimizer) {
 static bp_status check_step(const bp_optimizer *optimizer, const bp_tensor *loss) {
     bp_graph *graph = loss->node->graph;
     if (!optimizer)
-        bpi_graph_fail(graph, BP_ERR_ARGUMENT, "bp_step: the optimizer is NULL; did its constructor fail?");
+        bpi_graph_fail(graph, BP_ERR_ARGUMENT,
+                       "bp_step: the optimizer is NULL; did its constructor fail?");
     else if (optimizer->model != graph->model)
         bpi_graph_fail(graph, BP_ERR_ARGUMENT, "bp_step: the optimizer belongs to another model");
     else
@@ -234,7 +245,8 @@ static bp_status check_step(const bp_optimizer *optimizer, const bp_tensor *loss
     return BP_ERR_ARGUMENT;
 }
 
-bp_status bp_step_with(bp_optimizer *optimizer, bp_tensor *loss, bp_tensor *const *also, int count) {
+bp_status bp_step_with(bp_optimizer *optimizer, bp_tensor *loss, bp_tensor *const *also,
+                       int count) {
     enum { FEW = 16 };
     bp_tensor *few[FEW];
     if (!loss || count < 0 || (count > 0 && !also))
@@ -251,8 +263,12 @@ bp_status bp_step_with(bp_optimizer *optimizer, bp_tensor *loss, bp_tensor *cons
     for (int k = 0; k < count; k++)
         targets[k + 1] = also[k];
     set_rates(optimizer);
-    bpi_request request = {.targets = targets, .count = count + 1, .extend = record_step,
-                           .context = optimizer, .key = &optimizer->serial, .key_words = 1};
+    bpi_request request = {.targets = targets,
+                           .count = count + 1,
+                           .extend = record_step,
+                           .context = optimizer,
+                           .key = &optimizer->serial,
+                           .key_words = 1};
     status = bpi_run(loss->node->graph, &request);
     if (status == BP_OK) {
         optimizer->steps++;

@@ -53,7 +53,8 @@ double bpi_random_normal(bpi_random *random) {
 }
 
 uint64_t bpi_random_below(bpi_random *random, uint64_t bound) {
-    uint64_t limit = UINT64_MAX - UINT64_MAX % bound; /* a multiple of bound: no value is favoured */
+    uint64_t limit =
+        UINT64_MAX - UINT64_MAX % bound; /* a multiple of bound: no value is favoured */
     uint64_t draw;
     do {
         uint32_t high = bpi_random_word(random);

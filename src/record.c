@@ -20,7 +20,8 @@ static const char *operand_name(const bp_op *op, int k) {
 /* ---- the message of a failed recording --------------------------------------------------------- */
 
 /* Appends `a "weight" f32 [3,4], b f32 [6]` to a text of fixed size. */
-static void describe_operands(const bp_op *op, bp_tensor *const *x, int count, char *out, size_t size) {
+static void describe_operands(const bp_op *op, bp_tensor *const *x, int count, char *out,
+                              size_t size) {
     size_t length = 0;
     out[0] = '\0';
     for (int k = 0; k < count && k < 4 && length + 1 < size; k++) {
@@ -28,8 +29,8 @@ static void describe_operands(const bp_op *op, bp_tensor *const *x, int count, c
         const char *name = bp_name(x[k]);
         bool named = name[0] != '\0';
         length += (size_t)bpi_format(out + length, size - length, "%s%s%s%s%s %s %s", k ? ", " : "",
-                                     operand_name(op, k), named ? " \"" : "", name, named ? "\"" : "",
-                                     bp_dtype_name(x[k]->type->dtype),
+                                     operand_name(op, k), named ? " \"" : "", name,
+                                     named ? "\"" : "", bp_dtype_name(x[k]->type->dtype),
                                      bpi_shape_text(&x[k]->type->shape, shape));
     }
 }
@@ -75,10 +76,11 @@ static bool operands_usable(bp_graph *graph, const bp_op *op, bp_tensor *const *
             return false;
         }
         if (x[k]->node->graph != graph) {
-            bpi_graph_fail(graph, BP_ERR_ARGUMENT,
-                           "%s: operand %s (number %d) belongs to another graph; record both operands "
-                           "in one graph",
-                           op->name, operand_name(op, k), k + 1);
+            bpi_graph_fail(
+                graph, BP_ERR_ARGUMENT,
+                "%s: operand %s (number %d) belongs to another graph; record both operands "
+                "in one graph",
+                op->name, operand_name(op, k), k + 1);
             return false;
         }
     }
@@ -132,14 +134,21 @@ bpi_node *bpi_node_append(bp_graph *graph, const bp_op *op, bp_tensor *const *x,
     size_t bytes = sizeof(bpi_node) + (size_t)outputs * sizeof(bp_tensor) +
                    (size_t)inputs * sizeof(bp_tensor *) + (size_t)attrs * sizeof(bp_attr);
     bpi_node *node = graph->count < UINT32_MAX ? bpi_arena_alloc(&graph->arena, bytes) : NULL;
-    if (!node || !bpi_grow((void **)&graph->nodes, &graph->capacity, graph->count, sizeof *graph->nodes))
+    if (!node ||
+        !bpi_grow((void **)&graph->nodes, &graph->capacity, graph->count, sizeof *graph->nodes))
         return bpi_graph_fail(graph, BP_ERR_MEMORY, "%s: out of memory after %zu nodes", op->name,
                               graph->count);
     bp_attr *own_attrs = (bp_attr *)&node->y[outputs];
     bp_tensor **own_x = (bp_tensor **)&own_attrs[attrs];
-    *node = (bpi_node){.graph = graph, .op = op, .leaf = leaf, .id = (uint32_t)graph->count,
-                       .inputs = (uint16_t)inputs, .outputs = (uint8_t)outputs,
-                       .attrs = (uint8_t)attrs, .x = own_x, .attr = own_attrs};
+    *node = (bpi_node){.graph = graph,
+                       .op = op,
+                       .leaf = leaf,
+                       .id = (uint32_t)graph->count,
+                       .inputs = (uint16_t)inputs,
+                       .outputs = (uint8_t)outputs,
+                       .attrs = (uint8_t)attrs,
+                       .x = own_x,
+                       .attr = own_attrs};
     if (inputs)
         memcpy(own_x, x, (size_t)inputs * sizeof *x);
     if (!copy_attrs(graph, own_attrs, attr, attrs) || !fill_outputs(graph, node, types))
