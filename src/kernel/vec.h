@@ -1,0 +1,267 @@
+/* A thin vector layer over SIMDe: one type `vec` of LANES elements `real`, for code that is compiled
+ * once per instruction set and per float type.
+ *
+ * Settings: BPI_BITS, 32 (f32) or 64 (f64). The width is the widest that the compiler may use: 512 bits
+ * (AVX-512 F, DQ, BW, VL), 256 (AVX2 + FMA), else 128 (SSE2, or NEON through SIMDe). The 512-bit level
+ * exists on x86 only and so uses intrinsics directly where SIMDe has none.
+ *
+ * v_fma rounds once where BPI_VEC_FMA is 1 and twice on plain SSE2. The order of operands of v_max and
+ * v_min matters: both return the second operand when either is NaN, and when both are zero. */
+#ifndef BPI_KERNEL_VEC_H
+#define BPI_KERNEL_VEC_H
+
+#include <float.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__AVX512F__) && defined(__AVX512DQ__)
+#define BPI_VEC_BITS 512
+#include <simde/x86/avx512.h>
+#elif defined(__AVX2__)
+#define BPI_VEC_BITS 256
+#include <simde/x86/avx2.h>
+#include <simde/x86/fma.h>
+#else
+#define BPI_VEC_BITS 128
+#include <simde/x86/sse2.h>
+#if defined(__aarch64__)
+#include <simde/x86/fma.h>
+#endif
+#endif
+
+#if BPI_VEC_BITS > 128 || defined(__aarch64__)
+#define BPI_VEC_FMA 1
+#else
+#define BPI_VEC_FMA 0
+#endif
+
+#define LANES (BPI_VEC_BITS / BPI_BITS)
+
+#if defined(__clang__)
+#define V_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define V_UNROLL _Pragma("GCC unroll 32")
+#endif
+
+/* Names of intrinsics: V_OP(add) is simde_mm256_add_ps, V_INT(add) simde_mm256_add_epi32. */
+#define V_JOIN_(prefix, op, kind) prefix##op##_##kind
+#define V_JOIN(prefix, op, kind) V_JOIN_(prefix, op, kind)
+#if BPI_VEC_BITS == 512
+#define V_PREFIX simde_mm512_
+#define V_SI si512
+#define V_CAST_BITS castsi512
+#define V_TYPE(kind) simde__m512##kind
+#elif BPI_VEC_BITS == 256
+#define V_PREFIX simde_mm256_
+#define V_SI si256
+#define V_CAST_BITS castsi256
+#define V_TYPE(kind) simde__m256##kind
+#else
+#define V_PREFIX simde_mm_
+#define V_SI si128
+#define V_CAST_BITS castsi128
+#define V_TYPE(kind) simde__m128##kind
+#endif
+#define V_OP(op) V_JOIN(V_PREFIX, op, V_KIND)
+#define V_INT(op) V_JOIN(V_PREFIX, op, V_IKIND)
+#define V_BITS(op) V_JOIN(V_PREFIX, op, V_SI)
+
+#if BPI_BITS == 32
+#define V_KIND ps
+#define V_CAST castps
+#define V_IKIND epi32
+#define MANTISSA_BITS 23
+#define EXPONENT_BIAS 127
+typedef float real;
+typedef int32_t real_bits;
+typedef V_TYPE() vec;
+#define REAL(x) x##f
+#define REAL_MIN FLT_MIN
+#else
+#define V_KIND pd
+#define V_CAST castpd
+#define V_IKIND epi64
+#define MANTISSA_BITS 52
+#define EXPONENT_BIAS 1023
+typedef double real;
+typedef int64_t real_bits;
+typedef V_TYPE(d) vec;
+#define REAL(x) x
+#define REAL_MIN DBL_MIN
+#endif
+typedef V_TYPE(i) vec_bits;
+
+#if BPI_VEC_BITS == 512 && BPI_BITS == 32
+typedef simde__mmask16 vec_mask;
+#elif BPI_VEC_BITS == 512
+typedef simde__mmask8 vec_mask;
+#else
+typedef vec vec_mask;
+#endif
+
+/* Memory. The part functions touch only the first k < LANES elements; the other lanes load as 0. */
+static inline vec v_load(const real *p) { return V_OP(loadu)(p); }
+static inline void v_store(real *p, vec a) { V_OP(storeu)(p, a); }
+static inline vec v_set(real a) { return V_OP(set1)(a); }
+
+#if BPI_VEC_BITS == 512
+#define V_NATIVE(op) V_JOIN(_mm512_, op, V_KIND)
+static inline vec v_load_part(const real *p, size_t k)
+{
+    return V_NATIVE(maskz_loadu)((vec_mask)((1u << k) - 1), p);
+}
+static inline void v_store_part(real *p, vec a, size_t k)
+{
+    V_NATIVE(mask_storeu)(p, (vec_mask)((1u << k) - 1), a);
+}
+#elif BPI_VEC_BITS == 256
+static const real_bits v_window[2 * LANES] = {
+#if BPI_BITS == 32
+    -1, -1, -1, -1,
+#endif
+    -1, -1, -1, -1,
+};
+static inline vec_bits v_first(size_t k)
+{
+    return V_BITS(loadu)((const vec_bits *)(const void *)(v_window + LANES - k));
+}
+static inline vec v_load_part(const real *p, size_t k) { return V_OP(maskload)(p, v_first(k)); }
+static inline void v_store_part(real *p, vec a, size_t k) { V_OP(maskstore)(p, v_first(k), a); }
+#else
+static inline vec v_load_part(const real *p, size_t k)
+{
+    real buffer[LANES] = {0};
+    for (size_t i = 0; i < k; i++)
+        buffer[i] = p[i];
+    return v_load(buffer);
+}
+static inline void v_store_part(real *p, vec a, size_t k)
+{
+    real buffer[LANES];
+    v_store(buffer, a);
+    for (size_t i = 0; i < k; i++)
+        p[i] = buffer[i];
+}
+#endif
+
+/* Arithmetic. */
+static inline vec v_add(vec a, vec b) { return V_OP(add)(a, b); }
+static inline vec v_sub(vec a, vec b) { return V_OP(sub)(a, b); }
+static inline vec v_mul(vec a, vec b) { return V_OP(mul)(a, b); }
+static inline vec v_div(vec a, vec b) { return V_OP(div)(a, b); }
+static inline vec v_sqrt(vec a) { return V_OP(sqrt)(a); }
+#if BPI_VEC_FMA
+static inline vec v_fma(vec a, vec b, vec c) { return V_OP(fmadd)(a, b, c); }   /* a b + c */
+static inline vec v_fnma(vec a, vec b, vec c) { return V_OP(fnmadd)(a, b, c); } /* c - a b */
+#else
+static inline vec v_fma(vec a, vec b, vec c) { return v_add(v_mul(a, b), c); }
+static inline vec v_fnma(vec a, vec b, vec c) { return v_sub(c, v_mul(a, b)); }
+#endif
+
+/* Bits. */
+static inline vec v_and(vec a, vec b) { return V_OP(and)(a, b); }
+static inline vec v_or(vec a, vec b) { return V_OP(or)(a, b); }
+static inline vec v_xor(vec a, vec b) { return V_OP(xor)(a, b); }
+static inline vec v_clear(vec a, vec b) { return V_OP(andnot)(b, a); } /* a without the bits of b */
+static inline vec v_abs(vec a) { return v_clear(a, v_set(REAL(-0.0))); }
+static inline vec v_neg(vec a) { return v_xor(a, v_set(REAL(-0.0))); }
+static inline vec v_sign_of(vec a) { return v_and(a, v_set(REAL(-0.0))); } /* the sign bit alone */
+
+/* Comparisons: false when an operand is NaN. v_select(m, a, b) is m ? a : b. */
+#if BPI_VEC_BITS == 512
+#define V_COMPARE(a, b, how) V_JOIN(V_PREFIX, cmp, V_JOIN(, V_KIND, mask))(a, b, how)
+#define V_LESS(a, b) V_COMPARE(a, b, SIMDE_CMP_LT_OQ)
+#define V_EQUAL(a, b) V_COMPARE(a, b, SIMDE_CMP_EQ_OQ)
+#elif BPI_VEC_BITS == 256
+#define V_LESS(a, b) V_OP(cmp)(a, b, SIMDE_CMP_LT_OQ)
+#define V_EQUAL(a, b) V_OP(cmp)(a, b, SIMDE_CMP_EQ_OQ)
+#else
+#define V_LESS(a, b) V_OP(cmplt)(a, b)
+#define V_EQUAL(a, b) V_OP(cmpeq)(a, b)
+#endif
+static inline vec_mask v_less(vec a, vec b) { return V_LESS(a, b); }
+static inline vec_mask v_equal(vec a, vec b) { return V_EQUAL(a, b); }
+
+#if BPI_VEC_BITS == 512
+static inline vec v_select(vec_mask m, vec a, vec b) { return V_OP(mask_blend)(m, b, a); }
+#elif BPI_VEC_BITS == 256
+static inline vec v_select(vec_mask m, vec a, vec b) { return V_OP(blendv)(b, a, m); }
+#else
+static inline vec v_select(vec_mask m, vec a, vec b) { return v_or(v_and(m, a), v_clear(b, m)); }
+#endif
+
+#if defined(__aarch64__)
+static inline vec v_max(vec a, vec b) { return v_select(v_less(b, a), a, b); }
+static inline vec v_min(vec a, vec b) { return v_select(v_less(a, b), a, b); }
+#else
+static inline vec v_max(vec a, vec b) { return V_OP(max)(a, b); }
+static inline vec v_min(vec a, vec b) { return V_OP(min)(a, b); }
+#endif
+
+/* The elements as integers of the same size, and back. */
+static inline vec_bits v_bits(vec a) { return V_JOIN(V_PREFIX, V_CAST, V_SI)(a); }
+static inline vec v_real(vec_bits a) { return V_JOIN(V_PREFIX, V_CAST_BITS, V_KIND)(a); }
+
+/* Adding V_ROUND to |a| < 2^(MANTISSA_BITS - 2) rounds a to the nearest integer n, which then stands in
+ * the low bits of the sum; subtracting it again gives n. */
+#define V_ROUND (REAL(1.5) * ((real_bits)1 << MANTISSA_BITS))
+
+/* Returns 2^n for a sum n + V_ROUND, where 2^n is a normal number. */
+static inline vec v_pow2(vec sum)
+{
+    vec_bits n = V_INT(slli)(v_bits(sum), MANTISSA_BITS);
+    return v_real(V_INT(add)(n, v_bits(v_set(1))));
+}
+
+/* Returns a 2^n for an integer |n| < 2^(exponent bits), rounding once where the result is denormal. */
+static inline vec v_scale(vec a, vec n)
+{
+#if BPI_VEC_BITS == 512
+    return V_OP(scalef)(a, n);
+#else
+    vec sum = v_fma(n, v_set(REAL(0.5)), v_set(V_ROUND));
+    vec rest = v_sub(n, v_sub(sum, v_set(V_ROUND)));
+    return v_mul(v_mul(a, v_pow2(sum)), v_pow2(v_add(rest, v_set(V_ROUND))));
+#endif
+}
+
+/* Writes a > 0 as m 2^k with 0.75 <= m < 1.5; returns m. At 512 bits a may be anything: then m is NaN
+ * for a < 0, and k is -inf, inf or NaN for 0, inf, NaN. Otherwise a must be positive and finite. */
+static inline vec v_split(vec a, vec *k)
+{
+#if BPI_VEC_BITS == 512
+    vec m = V_NATIVE(getmant)(a, _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_nan);
+    *k = v_sub(V_NATIVE(getexp)(a), V_NATIVE(getexp)(m));
+    return m;
+#else
+    /* a denormal is scaled up; then the exponent counts from 0.75, as an integer with a bias */
+    const vec two23 = v_set((real)((real_bits)1 << MANTISSA_BITS));
+    vec_mask tiny = v_less(a, v_set(REAL_MIN));
+    a = v_select(tiny, v_mul(a, two23), a);
+    vec bias = v_select(tiny, v_set(EXPONENT_BIAS + MANTISSA_BITS), v_set(EXPONENT_BIAS));
+    const vec_bits one = v_bits(v_set(1));
+    vec_bits from = V_INT(add)(V_INT(sub)(v_bits(a), v_bits(v_set(REAL(0.75)))), one);
+    vec_bits biased = V_INT(srli)(from, MANTISSA_BITS);
+    *k = v_sub(v_sub(v_or(v_real(biased), two23), two23), bias);
+    vec_bits shift = V_INT(sub)(V_INT(slli)(biased, MANTISSA_BITS), one);
+    return v_real(V_INT(sub)(v_bits(a), shift));
+#endif
+}
+
+/* Returns c[0] + c[1] x + ... + c[degree] x^degree. Even and odd powers are summed apart: half the
+ * latency of Horner's rule for one more product. `degree` is a constant, so the loops are unrolled. */
+static inline vec v_poly(vec x, const real *c, int degree)
+{
+    vec x2 = v_mul(x, x);
+    vec p = v_set(c[degree]), q = v_set(c[degree - 1]);
+    V_UNROLL
+    for (int i = degree - 2; i >= 1; i -= 2) {
+        p = v_fma(p, x2, v_set(c[i]));
+        q = v_fma(q, x2, v_set(c[i - 1]));
+    }
+    if (degree % 2 == 1)
+        return v_fma(p, x, q);
+    return v_fma(q, x, v_fma(p, x2, v_set(c[0])));
+}
+
+#endif
