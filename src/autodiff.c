@@ -133,79 +133,41 @@ static bool prepare(reverse *r, bp_tensor *const *wrt, int wrt_count) {
     return true;
 }
 
-static bp_status fail(bp_graph *graph, bp_status status, const char *text, const bp_tensor *at) {
-    char shape[BPI_SHAPE_TEXT];
-    bpi_graph_fail(graph, status, "gradient: %s (%s \"%s\", %s %s)", text, at->node->op->name,
-                   bp_name(at), bp_dtype_name(at->type->dtype),
-                   bpi_shape_text(&at->type->shape, shape));
-    return status;
-}
-
 /* Starts with the cotangents of the targets: given, or 1 for a scalar. */
-static bp_status seed(reverse *r, bp_tensor *const *targets, bp_tensor *const *cotangents,
-                      int count) {
-    for (int k = 0; k < count; k++) {
+static bool seed(const reverse *r, bp_tensor *const *targets, bp_tensor *const *given, int count) {
+    bool ok = true;
+    for (int k = 0; k < count && ok; k++) {
         const bp_type *type = targets[k]->type;
-        bp_tensor *given = cotangents ? cotangents[k] : NULL;
-        if (!given && bp_shape_count(type->shape) != 1)
-            return fail(r->graph, BP_ERR_SHAPE,
-                        "the target is no scalar; reduce it (bp_sum, bp_mean) or "
-                        "give bp_grads a cotangent",
-                        targets[k]);
-        bp_tensor *start = given ? given : bp_full(r->graph, type->dtype, type->shape, 1);
-        if (start && (start->node->graph != r->graph || start->type != type))
-            return fail(r->graph, BP_ERR_SHAPE, "the cotangent has not the type of its target",
-                        targets[k]);
-        if (!start || !accumulate(r, targets[k], start))
-            return r->graph->why.status;
+        bp_tensor *one =
+            given && given[k] ? given[k] : bp_full(r->graph, type->dtype, type->shape, 1);
+        ok = one && accumulate(r, targets[k], one);
     }
-    return BP_OK;
+    return ok;
 }
 
-static bp_status check_tensors(bp_graph *graph, bp_tensor *const *tensors, int count,
-                               const char *what) {
-    for (int k = 0; k < count; k++) {
-        if (!tensors[k] || tensors[k]->node->graph != graph) {
-            bpi_graph_fail(graph, BP_ERR_ARGUMENT, "gradient: %s number %d is %s", what, k + 1,
-                           tensors[k] ? "of another graph" : "NULL");
-            return BP_ERR_ARGUMENT;
-        }
-        if (!bp_dtype_is_float(tensors[k]->type->dtype))
-            return fail(graph, BP_ERR_GRADIENT, "only f32 and f64 tensors have gradients",
-                        tensors[k]);
-    }
-    return BP_OK;
-}
-
-bp_status bp_grads(bp_tensor *const *targets, bp_tensor *const *cotangents, int target_count,
-                   bp_tensor *const *wrt, int wrt_count, bp_tensor **gradients) {
-    if (!targets || target_count < 1 || !targets[0] || wrt_count < 0 ||
-        (wrt_count > 0 && (!wrt || !gradients)))
-        return BP_ERR_ARGUMENT;
-    reverse r = {.graph = targets[0]->node->graph};
-    for (int k = 0; k < wrt_count; k++)
-        gradients[k] = NULL;
-    bp_status status = check_tensors(r.graph, targets, target_count, "target");
-    if (status == BP_OK)
-        status = check_tensors(r.graph, wrt, wrt_count, "tensor to differentiate for");
-    if (status == BP_OK)
-        status = bpi_closure_of(r.graph, targets, target_count, &r.closure);
-    bool ok = status == BP_OK && prepare(&r, wrt, wrt_count) &&
-              seed(&r, targets, cotangents, target_count) == BP_OK && visit_all(&r);
-    for (int k = 0; k < wrt_count && ok; k++) {
-        bp_tensor *gradient = in_closure(&r, wrt[k]->node) ? *cotangent_of(&r, wrt[k]) : NULL;
-        gradients[k] =
-            gradient ? gradient : bp_full(r.graph, wrt[k]->type->dtype, wrt[k]->type->shape, 0);
+/* The gradients: what has arrived at the tensors, or zero. */
+static bool collect(const reverse *r, bp_tensor *const *wrt, int count, bp_tensor **gradients) {
+    bool ok = true;
+    for (int k = 0; k < count && ok; k++) {
+        const bp_type *type = wrt[k]->type;
+        bp_tensor *arrived = in_closure(r, wrt[k]->node) ? *cotangent_of(r, wrt[k]) : NULL;
+        gradients[k] = arrived ? arrived : bp_full(r->graph, type->dtype, type->shape, 0);
         ok = gradients[k] != NULL;
     }
+    return ok;
+}
+
+bp_status bpi_reverse(bp_tensor *const *targets, bp_tensor *const *cotangents, int target_count,
+                      bp_tensor *const *wrt, int wrt_count, bp_tensor **gradients) {
+    reverse r = {.graph = targets[0]->node->graph};
+    bp_status status = bpi_closure_of(r.graph, targets, target_count, &r.closure);
+    if (status != BP_OK)
+        return status;
+    bool ok = prepare(&r, wrt, wrt_count) && seed(&r, targets, cotangents, target_count) &&
+              visit_all(&r) && collect(&r, wrt, wrt_count, gradients);
     bpi_free(r.needed);
     bpi_free(r.first);
     bpi_free(r.cotangents);
     bpi_free(r.closure.nodes);
-    return ok ? BP_OK : status != BP_OK ? status : bp_error_status(r.graph);
-}
-
-bp_tensor *bp_grad(bp_tensor *loss, bp_tensor *wrt) {
-    bp_tensor *gradient = NULL;
-    return loss && bp_grads(&loss, NULL, 1, &wrt, 1, &gradient) == BP_OK ? gradient : NULL;
+    return ok ? BP_OK : bp_error_status(r.graph);
 }

@@ -150,6 +150,9 @@ bp_status bpi_clone(bp_graph *to, bp_tensor *const *targets, int count, bp_dtype
 
 /* ---- gradients (autodiff.c) ------------------------------------------------------------------- */
 
+/* Reverse mode: bp_grads without its checks. */
+bp_status bpi_reverse(bp_tensor *const *targets, bp_tensor *const *cotangents, int target_count,
+                      bp_tensor *const *wrt, int wrt_count, bp_tensor **gradients);
 /* Sums over the dimensions that broadcasting from `shape` to the shape of x repeated. NULL for NULL. */
 bp_tensor *bpi_sum_to(bp_tensor *x, bp_shape shape);
 
