@@ -1,0 +1,218 @@
+/* What the files of this folder share: the way from a request to a plan that runs.
+ *
+ *   structure   the key of a request: what the targets depend on, as words            structure.c
+ *   rewriting   a private copy of that graph (with what the extension recorded):
+ *               composites expanded, equal nodes merged, simplified                   rewrite.c, rules.c
+ *   program     the nodes that are left as steps over registers                       program.c
+ *   placement   which register lives where, and for how long                          place.c
+ *   instructions  steps with their kernels and operands resolved                      emit.c
+ *
+ * Each of these is a pass over the result of the one before it; a further pass over a program (fusion of
+ * steps, say) goes between program.c and place.c. The naive executor runs a program as it is. */
+#ifndef BPI_PLAN_INSIDE_H
+#define BPI_PLAN_INSIDE_H
+
+#include "kernel/map.h"
+#include "plan.h"
+
+#define BPI_NONE UINT32_MAX /* no register, no step */
+
+/* ---- the key of a request (structure.c) --------------------------------------------------------- */
+
+/* The structure of what some targets depend on. Values that may change from one recording to the next
+ * (inputs, scalars, large constants) are leaves, in an order that only depends on the structure. */
+typedef struct bpi_structure {
+    uint64_t *words; /* the structure, then request->key */
+    size_t count, capacity;
+    uint64_t hash;
+    const bp_tensor **leaves; /* also the variables: they say when a value is stale */
+    size_t leaf_count, leaf_capacity;
+    bool random;  /* depends on the model's seed and step */
+    bool effects; /* assigns to variables */
+} bpi_structure;
+
+/* Fills `structure`, reusing its memory. */
+bp_status bpi_structure_of(bp_graph *graph, const bpi_request *request, bpi_structure *structure);
+void bpi_structure_free(bpi_structure *structure);
+/* Tells whether a leaf is a constant so small that its bytes belong to the structure. */
+bool bpi_is_small_constant(const bpi_node *node);
+
+/* ---- rewriting (rewrite.c, rules.c) ------------------------------------------------------------- */
+
+/* A private graph after rewriting: the nodes that are left, operands before their readers, and what the
+ * roots have become. */
+typedef struct bpi_rewritten {
+    bpi_node **nodes;
+    size_t count, capacity;
+    bp_tensor **roots;
+} bpi_rewritten;
+
+/* Rewrites what `roots` depend on in the private graph `graph`, whose nodes it changes. Composite ops are
+ * expanded; with `simplify` the rules are applied and equal nodes merged. On failure graph->why says
+ * why. Free the result with bpi_rewritten_free. */
+bp_status bpi_rewrite(bp_graph *graph, bp_tensor *const *roots, int count, bool simplify,
+                      bpi_rewritten *out);
+void bpi_rewritten_free(bpi_rewritten *rewritten);
+
+/* Applies the first rule that fits: returns a tensor of the same type and value as node->y[0], recorded in
+ * the same graph where it is new; NULL when no rule fits. Rules may also replace operands of `node` by
+ * others with which its value is the same. */
+bp_tensor *bpi_simplify(bpi_node *node);
+
+/* ---- programs (program.c) ------------------------------------------------------------------------ */
+
+/* Where the memory of a register is. */
+typedef enum bpi_home {
+    BPI_HOME_ARENA,    /* in the arena of the graph, which all its plans share */
+    BPI_HOME_RESULT,   /* in the plan's results, which outlive the run */
+    BPI_HOME_CONSTANT, /* in the plan's constants */
+    BPI_HOME_LEAF,     /* where a leaf of the bound recording points */
+    BPI_HOME_FIXED     /* at an address: a variable, or what the extension pointed at */
+} bpi_home;
+
+/* A tensor of a program. */
+typedef struct bpi_reg {
+    const bp_type *type; /* interned in the graph of the plan; NULL for a workspace */
+    const char *name;    /* of the tensor, or NULL */
+    size_t bytes;
+    union {
+        size_t offset;
+        size_t leaf;
+        const void *fixed;
+    } at;
+    uint32_t root;        /* the register whose memory this one uses: itself, or what it is an alias of */
+    uint32_t first, last; /* of a root: the steps from which and until which its memory is needed */
+    uint8_t home;         /* of a root: a bpi_home */
+} bpi_reg;
+
+typedef enum bpi_step_kind {
+    BPI_STEP_MAP,    /* an elementwise op with map kernels: block by block, operands broadcast */
+    BPI_STEP_KERNEL, /* one call on whole arrays */
+    BPI_STEP_COPY    /* bytes of x[0] to y; op is NULL */
+} bpi_step_kind;
+
+/* An op to be run. */
+typedef struct bpi_step {
+    const bp_op *op;
+    const bp_attr *attr;
+    const uint32_t *x;    /* registers */
+    uint32_t y;           /* the first of `outputs` consecutive registers */
+    uint32_t workspace;   /* register, or BPI_NONE */
+    uint16_t inputs;
+    uint8_t outputs;
+    uint8_t kind;
+} bpi_step;
+
+/* A variable that takes the value of a register. */
+typedef struct bpi_effect {
+    bpi_variable *variable;
+    uint32_t value;
+    bool direct; /* the value is computed where the variable is: nothing to copy */
+} bpi_effect;
+
+typedef struct bpi_program {
+    bpi_arena memory; /* operands, attributes, names, and what instructions refer to */
+    bpi_reg *regs;
+    size_t reg_count;
+    bpi_step *steps;
+    size_t step_count, step_capacity;
+    bpi_effect *effects;
+    size_t effect_count;
+    uint32_t *targets; /* the register of each target; BPI_NONE for one that needs no computing */
+    int target_count;
+    size_t leaf_count;
+    char *constants, *results; /* blocks of memory */
+    size_t constant_bytes, result_bytes, arena_bytes;
+    size_t bound_bytes; /* the least that any placement of these lifetimes needs */
+} bpi_program;
+
+/* Makes a program of what the roots need: `targets` of them are targets, the others effects. `leaf_of`
+ * gives, by node id, the number of the leaf that a leaf node stands for, or BPI_NONE. Types are interned in
+ * `graph`. On failure bpi_program_free is still to be called. */
+bp_status bpi_program_of(bp_graph *graph, const bpi_rewritten *rewritten, int roots, int targets,
+                         const uint32_t *leaf_of, size_t leaf_count, bpi_program *program,
+                         bp_failure *why);
+void bpi_program_free(bpi_program *program);
+/* The bytes that a tensor of a type takes. */
+size_t bpi_type_bytes(const bp_type *type);
+/* The bytes that a register takes where several are placed together. */
+size_t bpi_aligned(size_t bytes);
+/* Tells whether a step can fail because of the values that it works on. */
+bool bpi_step_can_fail(const bpi_program *program, const bpi_step *step);
+
+/* ---- placement (place.c) ------------------------------------------------------------------------- */
+
+/* Gives every target its place among the results. With `arena` also lets values of variables be computed
+ * in place where that is safe, appends the copies of the others as steps, fills in lifetimes and places
+ * every register of the arena. BP_ERR_MEMORY when memory is short. */
+bp_status bpi_place(bpi_program *program, bool arena);
+
+/* ---- plans (plan.c) ------------------------------------------------------------------------------ */
+
+typedef struct bpi_instruction bpi_instruction;
+
+/* Operands that point at a leaf and change with it. */
+typedef struct bpi_use {
+    const void **where;
+    uint32_t leaf;
+} bpi_use;
+
+struct bpi_plan {
+    bpi_plan *next; /* the one used before this one */
+    uint64_t *words;
+    size_t word_count, key_words; /* the last key_words are request->key */
+    uint64_t hash;
+    bp_executor executor;
+    bool random, effects; /* of what the targets depend on; the extension does not count */
+    bpi_program program;
+    bpi_value *values; /* by target */
+
+    uint64_t recording;   /* the recording whose tensors it is bound to; 0: none */
+    bp_tensor **targets;  /* those tensors */
+    const bp_tensor **leaves;
+    const void **pointed; /* by leaf: where its uses point now */
+
+    bpi_instruction *code; /* of a planned plan */
+    bpi_use *uses;         /* in the order of leaves */
+    size_t use_count;
+    uint64_t **random_state; /* of the instructions that draw: {seed, ordinal, step} */
+    size_t random_count;
+    const char *base; /* the arena that the operands point into */
+};
+
+enum { BPI_PLANS_KEPT = 32 };
+
+struct bpi_plans {
+    bpi_plan *first; /* most recently used first */
+    int count;
+    bpi_structure structure; /* of the request at hand */
+    char *arena;
+    size_t arena_bytes;
+    bp_failure why; /* of the kernel that failed */
+};
+
+/* Finds the plan of a request or makes it, and binds it to the request's tensors; NULL with the failure
+ * kept in the graph. */
+bpi_plan *bpi_plan_for(bp_graph *graph, const bpi_request *request);
+
+/* Makes a plan that is not in the list yet; NULL with the failure kept (compile.c). */
+bpi_plan *bpi_compile(bp_graph *graph, const bpi_request *request, const bpi_structure *structure);
+void bpi_plan_free(bpi_plan *plan);
+
+/* Resolves the steps of a placed program into instructions (emit.c). */
+bp_status bpi_emit(bpi_plan *plan);
+/* Points every operand at its memory anew: the arena has moved. */
+void bpi_relocate(bpi_plan *plan, const char *arena);
+/* Runs the instructions (run.c). `why` says what failed. */
+bp_status bpi_run_code(bp_graph *graph, bpi_plan *plan, bp_failure *why);
+/* Runs the program of a naive plan (naive.c). */
+bp_status bpi_run_naive(bp_graph *graph, bpi_plan *plan, bp_failure *why);
+/* Where a register of a plan is now. */
+void *bpi_reg_address(const bpi_plan *plan, uint32_t reg, const char *arena);
+/* Puts op, name and operands around the words of a kernel that failed. */
+bp_status bpi_step_fail(const bpi_program *program, const bpi_step *step, bp_status status,
+                        bp_failure *why);
+/* The ordinal of a random op among its attributes; 0 where it has none. */
+uint64_t bpi_random_ordinal(const bp_op *op, const bp_attr *attr);
+
+#endif

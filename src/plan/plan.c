@@ -1,0 +1,191 @@
+/* The plans of a graph: finding the one for a request, binding it to the tensors at hand, running it, and
+ * telling whether a value is still fresh. */
+#include <string.h>
+
+#include "inside.h"
+
+static bpi_plans *plans_of(bp_graph *graph) {
+    if (!graph->plans)
+        graph->plans = bpi_alloc_zeroed(sizeof *graph->plans);
+    if (!graph->plans)
+        bpi_graph_fail(graph, BP_ERR_MEMORY, "out of memory for a plan");
+    return graph->plans;
+}
+
+/* ---- finding ------------------------------------------------------------------------------------ */
+
+/* Tells whether a plan is bound to just these tensors: nothing has to be looked at then. */
+static bool is_bound_to(const bpi_plan *plan, const bp_graph *graph, const bpi_request *request) {
+    if (plan->recording != graph->recording || plan->executor != graph->executor ||
+        plan->program.target_count != request->count || plan->key_words != request->key_words)
+        return false;
+    for (int k = 0; k < request->count; k++)
+        if (plan->targets[k] != request->targets[k])
+            return false;
+    const uint64_t *key = plan->words + plan->word_count - plan->key_words;
+    return request->key_words == 0 ||
+           memcmp(key, request->key, request->key_words * sizeof *key) == 0;
+}
+
+static bool has_structure(const bpi_plan *plan, const bpi_structure *structure) {
+    return plan->hash == structure->hash && plan->word_count == structure->count &&
+           memcmp(plan->words, structure->words, structure->count * sizeof *plan->words) == 0;
+}
+
+/* Takes the plan that `link` points at to the front of the list. */
+static bpi_plan *use(bpi_plans *plans, bpi_plan **link) {
+    bpi_plan *plan = *link;
+    *link = plan->next;
+    plan->next = plans->first;
+    plans->first = plan;
+    return plan;
+}
+
+static bpi_plan *find_bound(bpi_plans *plans, const bp_graph *graph, const bpi_request *request) {
+    for (bpi_plan **link = &plans->first; *link; link = &(*link)->next)
+        if (is_bound_to(*link, graph, request))
+            return use(plans, link);
+    return NULL;
+}
+
+static bpi_plan *find_equal(bpi_plans *plans) {
+    for (bpi_plan **link = &plans->first; *link; link = &(*link)->next)
+        if (has_structure(*link, &plans->structure))
+            return use(plans, link);
+    return NULL;
+}
+
+/* ---- binding ------------------------------------------------------------------------------------ */
+
+/* Takes the values away from the tensors that a plan is bound to. */
+static void forget_values(const bp_graph *graph, bpi_plan *plan) {
+    if (plan->recording != graph->recording)
+        return;
+    for (int k = 0; k < plan->program.target_count; k++)
+        if (plan->targets[k]->value == &plan->values[k])
+            plan->targets[k]->value = NULL;
+}
+
+static void bind(const bp_graph *graph, bpi_plan *plan, const bpi_request *request,
+                 const bpi_structure *structure) {
+    forget_values(graph, plan);
+    memcpy(plan->targets, request->targets, (size_t)request->count * sizeof *plan->targets);
+    if (structure->leaf_count > 0)
+        memcpy(plan->leaves, structure->leaves, structure->leaf_count * sizeof *plan->leaves);
+    plan->recording = graph->recording;
+}
+
+/* ---- the list ----------------------------------------------------------------------------------- */
+
+static void drop_oldest(bp_graph *graph) {
+    bpi_plans *plans = graph->plans;
+    bpi_plan **link = &plans->first;
+    while ((*link)->next)
+        link = &(*link)->next;
+    forget_values(graph, *link);
+    bpi_plan_free(*link);
+    *link = NULL;
+    plans->count--;
+}
+
+bpi_plan *bpi_plan_for(bp_graph *graph, const bpi_request *request) {
+    bpi_plans *plans = plans_of(graph);
+    bpi_plan *plan = plans ? find_bound(plans, graph, request) : NULL;
+    if (plan || !plans || bpi_structure_of(graph, request, &plans->structure) != BP_OK)
+        return plan;
+    plan = find_equal(plans);
+    if (!plan) {
+        plan = bpi_compile(graph, request, &plans->structure);
+        if (!plan)
+            return NULL;
+        if (plans->count == BPI_PLANS_KEPT)
+            drop_oldest(graph);
+        plan->next = plans->first;
+        plans->first = plan;
+        plans->count++;
+    }
+    bind(graph, plan, request, &plans->structure);
+    return plan;
+}
+
+void bpi_plans_unbind(bp_graph *graph) {
+    for (bpi_plan *plan = graph->plans ? graph->plans->first : NULL; plan; plan = plan->next)
+        plan->recording = 0;
+}
+
+void bpi_plans_free(bp_graph *graph) {
+    bpi_plans *plans = graph->plans;
+    if (!plans)
+        return;
+    while (plans->first) {
+        bpi_plan *next = plans->first->next;
+        bpi_plan_free(plans->first);
+        plans->first = next;
+    }
+    bpi_structure_free(&plans->structure);
+    bpi_free(plans->arena);
+    bpi_free(plans);
+    graph->plans = NULL;
+}
+
+/* ---- running ------------------------------------------------------------------------------------ */
+
+static void take_values(bp_graph *graph, bpi_plan *plan, uint64_t stamp) {
+    const bpi_program *program = &plan->program;
+    for (size_t k = 0; k < program->effect_count; k++)
+        program->effects[k].variable->stamp = stamp;
+    for (int k = 0; k < program->target_count; k++) {
+        bpi_value *value = &plan->values[k];
+        value->data = bpi_reg_address(plan, program->targets[k], graph->plans->arena);
+        value->stamp = stamp;
+        if (!plan->targets[k]->node->leaf)
+            plan->targets[k]->value = value;
+    }
+}
+
+bp_status bpi_run(bp_graph *graph, const bpi_request *request) {
+    bpi_plan *plan = bpi_plan_for(graph, request);
+    if (!plan)
+        return graph->why.status != BP_OK ? graph->why.status : BP_ERR_MEMORY;
+    bp_failure *why = &graph->plans->why;
+    why->status = BP_OK;
+    uint64_t stamp = bpi_clock(graph->model);
+    bp_status status = plan->executor == BP_NAIVE ? bpi_run_naive(graph, plan, why)
+                                                  : bpi_run_code(graph, plan, why);
+    if (status == BP_OK) {
+        take_values(graph, plan, stamp);
+        return BP_OK;
+    }
+    forget_values(graph, plan); /* the run may have overwritten them in part */
+    bpi_graph_fail(graph, status, "%s", why->text);
+    return status;
+}
+
+void bpi_plan_restamp(bp_graph *graph, const bpi_request *request) {
+    bpi_plan *plan = graph->plans ? find_bound(graph->plans, graph, request) : NULL;
+    uint64_t stamp = bpi_clock(graph->model);
+    for (int k = 0; plan && k < plan->program.target_count; k++)
+        plan->values[k].stamp = stamp;
+}
+
+/* ---- freshness ---------------------------------------------------------------------------------- */
+
+static uint64_t leaf_stamp(const bpi_leaf *leaf) {
+    return leaf->kind == BPI_VARIABLE ? leaf->variable->stamp : leaf->stamp;
+}
+
+bool bpi_fresh(const bp_tensor *tensor) {
+    if (tensor->node->leaf)
+        return true;
+    const bpi_value *value = tensor->value;
+    const bp_graph *graph = tensor->node->graph;
+    if (!value || value->stamp < graph->stale_before)
+        return false;
+    const bpi_plan *plan = value->plan;
+    if (plan->random && graph->model->step_stamp > value->stamp)
+        return false;
+    for (size_t k = 0; k < plan->program.leaf_count; k++)
+        if (leaf_stamp(plan->leaves[k]->node->leaf) > value->stamp)
+            return false;
+    return true;
+}

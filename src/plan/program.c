@@ -1,0 +1,356 @@
+/* From rewritten nodes to a program: registers for tensors, steps for ops, in the order of the nodes.
+ * Nodes that nothing needs are left out; leaves, and ops whose result has the bytes of their operand,
+ * are registers without a step. */
+#include <string.h>
+
+#include "inside.h"
+#include "record.h"
+
+size_t bpi_type_bytes(const bp_type *type) {
+    return (size_t)bp_shape_count(type->shape) * bp_dtype_size(type->dtype);
+}
+
+size_t bpi_aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+/* What the passes over the nodes share. */
+typedef struct builder {
+    bp_graph *graph; /* that types are interned in */
+    bp_graph *scratch;
+    const bpi_rewritten *from;
+    int roots, targets;
+    const uint32_t *leaf_of;
+    bpi_program *to;
+    bp_failure *why;
+} builder;
+
+static bp_status fail_memory(const builder *b) {
+    return bpi_fail(b->why, BP_ERR_MEMORY, "out of memory for a plan of %zu nodes", b->from->count);
+}
+
+static bool is_live(const builder *b, const bpi_node *node) { return node->mark == b->scratch->mark; }
+
+static bool is_alias(const bpi_node *node) { return (node->op->flags & BP_OP_ALIAS) != 0; }
+
+static bool is_assign(const bpi_node *node) { return node->op == &bpi_op_assign; }
+
+static bool needs_step(const bpi_node *node) {
+    return !node->leaf && !is_alias(node) && !is_assign(node);
+}
+
+/* Marks what the roots need, from the last node to the first. */
+static void mark_live(builder *b) {
+    uint32_t mark = ++b->scratch->mark;
+    for (int k = 0; k < b->roots; k++)
+        b->from->roots[k]->node->mark = mark;
+    for (size_t n = b->from->count; n-- > 0;)
+        if (b->from->nodes[n]->mark == mark)
+            for (int k = 0; k < b->from->nodes[n]->inputs; k++)
+                b->from->nodes[n]->x[k]->node->mark = mark;
+}
+
+/* Makes the arrays as large as they can get: a target may need a copy, a step a workspace, an effect a
+ * copy at the end and one before the first step. */
+static bp_status make_arrays(builder *b) {
+    size_t regs = 0, steps = 0, effects = 0;
+    for (size_t k = 0; k < b->from->count; k++) {
+        const bpi_node *node = b->from->nodes[k];
+        if (!is_live(b, node))
+            continue;
+        regs += node->outputs + (node->op->workspace != NULL);
+        steps += needs_step(node);
+        effects += is_assign(node);
+    }
+    bpi_program *p = b->to;
+    p->step_capacity = steps + (size_t)b->targets + 2 * effects;
+    p->regs = bpi_alloc((regs + (size_t)b->targets + effects + 1) * sizeof *p->regs);
+    p->steps = bpi_alloc((p->step_capacity + 1) * sizeof *p->steps);
+    p->effects = bpi_alloc((effects + 1) * sizeof *p->effects);
+    p->targets = bpi_alloc(((size_t)b->targets + 1) * sizeof *p->targets);
+    p->target_count = b->targets;
+    return p->regs && p->steps && p->effects && p->targets ? BP_OK : fail_memory(b);
+}
+
+/* ---- registers ---------------------------------------------------------------------------------- */
+
+/* Appends a register with memory of its own in the arena. */
+static bpi_reg *add_reg(bpi_program *p, const bp_type *type, size_t bytes) {
+    bpi_reg *reg = &p->regs[p->reg_count];
+    *reg = (bpi_reg){.type = type, .bytes = bytes, .root = (uint32_t)p->reg_count,
+                     .first = BPI_NONE, .last = BPI_NONE, .home = BPI_HOME_ARENA};
+    p->reg_count++;
+    return reg;
+}
+
+static uint32_t reg_of(const bp_tensor *tensor) {
+    return tensor->node->slot + (uint32_t)tensor->index;
+}
+
+static void place_constant(bpi_program *p, bpi_reg *reg) {
+    reg->home = BPI_HOME_CONSTANT;
+    reg->at.offset = p->constant_bytes;
+    p->constant_bytes += bpi_aligned(reg->bytes);
+}
+
+/* Tells whether the values of a leaf are kept by somebody else, and may change. */
+static bool is_elsewhere(const bpi_leaf *leaf) {
+    return leaf->pointed || (leaf->kind == BPI_SCALAR && leaf->data != &leaf->scalar);
+}
+
+/* Variables and memory given by the extension stay where they are; what a recording gives is bound in every
+ * run; the rest is copied into the plan. */
+static void place_leaf(builder *b, bpi_reg *reg, const bpi_node *node) {
+    const bpi_leaf *leaf = node->leaf;
+    uint32_t number = b->leaf_of[node->id];
+    if (leaf->kind == BPI_VARIABLE) {
+        reg->home = BPI_HOME_FIXED;
+        reg->at.fixed = leaf->variable->data;
+    } else if (number != BPI_NONE) {
+        reg->home = BPI_HOME_LEAF;
+        reg->at.leaf = number;
+    } else if (leaf->kind != BPI_CONSTANT && is_elsewhere(leaf)) {
+        reg->home = BPI_HOME_FIXED;
+        reg->at.fixed = leaf->data;
+    } else {
+        place_constant(b->to, reg);
+    }
+}
+
+static bp_status add_node_regs(builder *b, bpi_node *node) {
+    bpi_program *p = b->to;
+    node->slot = (uint32_t)p->reg_count;
+    for (int k = 0; k < node->outputs; k++) {
+        const bp_type *type = bpi_type_intern(b->graph, node->y[k].type);
+        if (!type)
+            return fail_memory(b);
+        bpi_reg *reg = add_reg(p, type, bpi_type_bytes(type));
+        if (node->name && !(reg->name = bpi_arena_text(&p->memory, node->name)))
+            return fail_memory(b);
+    }
+    if (node->leaf)
+        place_leaf(b, &p->regs[node->slot], node);
+    else if (is_alias(node))
+        p->regs[node->slot].root = p->regs[reg_of(node->x[0])].root;
+    return BP_OK;
+}
+
+static bp_status add_regs(builder *b) {
+    bp_status status = BP_OK;
+    for (size_t k = 0; k < b->from->count && status == BP_OK; k++)
+        if (is_live(b, b->from->nodes[k]) && !is_assign(b->from->nodes[k]))
+            status = add_node_regs(b, b->from->nodes[k]);
+    return status;
+}
+
+static bp_status fill_constants(builder *b) {
+    bpi_program *p = b->to;
+    p->constants = bpi_alloc_aligned(p->constant_bytes);
+    if (!p->constants)
+        return fail_memory(b);
+    for (size_t k = 0; k < b->from->count; k++) {
+        const bpi_node *node = b->from->nodes[k];
+        if (!is_live(b, node) || !node->leaf)
+            continue;
+        const bpi_reg *reg = &p->regs[node->slot];
+        if (reg->home == BPI_HOME_CONSTANT && reg->bytes > 0)
+            memcpy(p->constants + reg->at.offset, node->leaf->data, reg->bytes);
+    }
+    return BP_OK;
+}
+
+/* ---- steps -------------------------------------------------------------------------------------- */
+
+/* A step that copies register `from` into a new register, which it returns; BPI_NONE without memory. */
+static uint32_t add_copy(bpi_program *p, uint32_t from) {
+    uint32_t *x = bpi_arena_alloc(&p->memory, sizeof *x);
+    if (!x)
+        return BPI_NONE;
+    *x = from;
+    bpi_reg *reg = add_reg(p, p->regs[from].type, p->regs[from].bytes);
+    reg->name = p->regs[from].name;
+    uint32_t y = (uint32_t)(reg - p->regs);
+    p->steps[p->step_count++] = (bpi_step){.x = x, .y = y, .workspace = BPI_NONE, .inputs = 1,
+                                           .outputs = 1, .kind = BPI_STEP_COPY};
+    return y;
+}
+
+/* Targets are results of the plan. Where a target is what a leaf holds it is copied, before anything
+ * changes; the result of an assignment is the variable itself. */
+static bp_status add_targets(builder *b) {
+    bpi_program *p = b->to;
+    for (int k = 0; k < b->targets; k++) {
+        const bp_tensor *root = b->from->roots[k];
+        bool assigned = is_assign(root->node);
+        uint32_t reg = reg_of(assigned ? root->node->x[0] : root);
+        bool computed = p->regs[p->regs[reg].root].home == BPI_HOME_ARENA ||
+                        p->regs[p->regs[reg].root].home == BPI_HOME_RESULT;
+        if (!computed && !assigned)
+            reg = add_copy(p, reg);
+        if (reg == BPI_NONE)
+            return fail_memory(b);
+        if (!assigned)
+            p->regs[p->regs[reg].root].home = BPI_HOME_RESULT;
+        p->targets[k] = reg;
+    }
+    return BP_OK;
+}
+
+static bool has_map(const bpi_node *node) {
+    const bpi_kernels *kernels = node->op->kernel;
+    return kernels && kernels->map && node->inputs == bpi_map_arity(kernels->map) &&
+           bpi_map_reference(kernels->map, node->x[node->inputs - 1]->type->dtype);
+}
+
+static bool add_workspace(builder *b, const bpi_node *node, bpi_step *step) {
+    step->workspace = BPI_NONE;
+    if (!node->op->workspace || step->kind == BPI_STEP_MAP)
+        return true;
+    bp_type few[8];
+    bp_type *types = node->inputs <= 8 ? few : bpi_alloc(node->inputs * sizeof *types);
+    if (!types)
+        return false;
+    for (int k = 0; k < node->inputs; k++)
+        types[k] = *node->x[k]->type;
+    bp_signature s = {.op = node->op, .inputs = node->inputs, .x = types, .attr = node->attr,
+                      .why = b->why};
+    for (int k = 0; k < node->outputs; k++)
+        s.y[k] = *node->y[k].type;
+    size_t bytes = node->op->workspace(&s);
+    if (types != few)
+        bpi_free(types);
+    if (bytes > 0)
+        step->workspace = add_reg(b->to, NULL, bytes)->root;
+    return true;
+}
+
+/* Copies operands and attributes into the program's memory. */
+static bool copy_operands(builder *b, const bpi_node *node, bpi_step *step) {
+    uint32_t *x = bpi_arena_alloc(&b->to->memory, (size_t)node->inputs * sizeof *x);
+    bp_attr *attr = node->attrs ? bpi_arena_alloc(&b->to->memory, node->attrs * sizeof *attr) : NULL;
+    if (!x || (node->attrs && !attr))
+        return false;
+    for (int k = 0; k < node->inputs; k++)
+        x[k] = reg_of(node->x[k]);
+    for (int k = 0; k < node->attrs; k++) {
+        attr[k] = node->attr[k];
+        if (attr[k].type != BP_ATTR_INTS)
+            continue;
+        size_t bytes = (size_t)attr[k].count * sizeof(int64_t);
+        int64_t *list = bpi_arena_alloc(&b->to->memory, bytes);
+        if (!list)
+            return false;
+        if (bytes > 0)
+            memcpy(list, attr[k].as.list, bytes);
+        attr[k].as.list = list;
+    }
+    step->x = x;
+    step->attr = attr;
+    return true;
+}
+
+static bp_status add_step(builder *b, const bpi_node *node) {
+    if (!node->op->forward)
+        return bpi_fail(b->why, BP_ERR_UNSUPPORTED, "%s has neither a forward kernel nor a lower rule",
+                        node->op->name);
+    bpi_step *step = &b->to->steps[b->to->step_count];
+    *step = (bpi_step){.op = node->op, .y = node->slot, .inputs = node->inputs,
+                       .outputs = node->outputs,
+                       .kind = has_map(node) ? BPI_STEP_MAP : BPI_STEP_KERNEL};
+    if (!copy_operands(b, node, step) || !add_workspace(b, node, step))
+        return fail_memory(b);
+    b->to->step_count++;
+    return BP_OK;
+}
+
+static bp_status add_steps(builder *b) {
+    bp_status status = BP_OK;
+    for (size_t k = 0; k < b->from->count && status == BP_OK; k++)
+        if (is_live(b, b->from->nodes[k]) && needs_step(b->from->nodes[k]))
+            status = add_step(b, b->from->nodes[k]);
+    return status;
+}
+
+/* ---- effects ------------------------------------------------------------------------------------ */
+
+static bpi_effect *effect_on(bpi_program *p, const bpi_variable *variable) {
+    for (size_t k = 0; k < p->effect_count; k++)
+        if (p->effects[k].variable == variable)
+            return &p->effects[k];
+    return NULL;
+}
+
+static bp_status add_effect(builder *b, const bpi_node *node) {
+    bpi_program *p = b->to;
+    bpi_variable *variable = node->x[0]->node->leaf->variable;
+    uint32_t value = reg_of(node->x[1]);
+    bpi_effect *known = effect_on(p, variable);
+    if (known && known->value != value)
+        return bpi_fail(b->why, BP_ERR_STATE,
+                        "assign: \"%s\" is given two different values in one run; combine them before "
+                        "the assignment, or run them one after the other",
+                        variable->name);
+    if (!known)
+        p->effects[p->effect_count++] = (bpi_effect){variable, value, false};
+    return BP_OK;
+}
+
+/* A value that is itself a variable is saved before anything is assigned. */
+static bp_status save_variables(builder *b) {
+    bpi_program *p = b->to;
+    for (size_t k = 0; k < p->effect_count; k++) {
+        const bpi_reg *root = &p->regs[p->regs[p->effects[k].value].root];
+        if (root->home != BPI_HOME_FIXED)
+            continue;
+        uint32_t saved = add_copy(p, p->effects[k].value);
+        if (saved == BPI_NONE)
+            return fail_memory(b);
+        p->effects[k].value = saved;
+    }
+    return BP_OK;
+}
+
+static bp_status add_effects(builder *b) {
+    bp_status status = BP_OK;
+    for (size_t k = 0; k < b->from->count && status == BP_OK; k++)
+        if (is_live(b, b->from->nodes[k]) && is_assign(b->from->nodes[k]))
+            status = add_effect(b, b->from->nodes[k]);
+    return status == BP_OK ? save_variables(b) : status;
+}
+
+bp_status bpi_program_of(bp_graph *graph, const bpi_rewritten *rewritten, int roots, int targets,
+                         const uint32_t *leaf_of, size_t leaf_count, bpi_program *program,
+                         bp_failure *why) {
+    *program = (bpi_program){.leaf_count = leaf_count};
+    builder b = {graph, rewritten->roots[0]->node->graph, rewritten, roots, targets, leaf_of, program,
+                 why};
+    mark_live(&b);
+    bp_status status = make_arrays(&b);
+    if (status == BP_OK)
+        status = add_regs(&b);
+    if (status == BP_OK)
+        status = fill_constants(&b);
+    if (status == BP_OK)
+        status = add_effects(&b);
+    if (status == BP_OK)
+        status = add_targets(&b);
+    if (status == BP_OK)
+        status = add_steps(&b);
+    return status;
+}
+
+void bpi_program_free(bpi_program *program) {
+    bpi_arena_free(&program->memory);
+    bpi_free(program->regs);
+    bpi_free(program->steps);
+    bpi_free(program->effects);
+    bpi_free(program->targets);
+    bpi_free(program->constants);
+    bpi_free(program->results);
+    *program = (bpi_program){0};
+}
+
+bool bpi_step_can_fail(const bpi_program *program, const bpi_step *step) {
+    if (step->kind != BPI_STEP_MAP)
+        return step->kind == BPI_STEP_KERNEL;
+    const bpi_kernels *kernels = step->op->kernel;
+    return kernels->map == BPI_MAP_DIV && !bp_dtype_is_float(program->regs[step->y].type->dtype);
+}

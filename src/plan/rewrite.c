@@ -1,0 +1,294 @@
+/* Rewriting a private graph: every node is visited once, operands first, and either stays, or becomes
+ * another tensor: what its op is made of (composites), what a rule says, or an equal node seen before.
+ *
+ * What lowering and rules record is appended to the graph and visited at once, before the nodes that
+ * follow, by a stack of ranges still to be visited: its depth is that of ops made of ops, never that of
+ * the graph. */
+#include "inside.h"
+
+#include <string.h>
+
+#include "primitives.h"
+#include "record.h"
+
+enum { DEEPEST = 64 }; /* ops made of ops made of ... */
+
+/* Nodes still to be visited: of a list, or those of the graph with ids next .. end - 1. */
+typedef struct range {
+    bpi_node *const *list; /* NULL: nodes of the graph */
+    size_t next, end;
+    bpi_node *owner;   /* what the range was recorded for, or NULL */
+    bp_tensor *result; /* what the owner becomes, once the range is visited; NULL: visit it again */
+} range;
+
+typedef struct rewriter {
+    bp_graph *graph;
+    bool simplify;
+    bp_tensor **became; /* by node id: what stands for output 0 of a visited node */
+    size_t became_capacity;
+    bpi_rewritten *out;
+    bpi_node **table; /* hash table of the nodes that were kept; size is a power of two */
+    size_t table_size, table_count;
+    range stack[DEEPEST];
+    int depth;
+} rewriter;
+
+static bp_status fail_memory(rewriter *r) {
+    bpi_graph_fail(r->graph, BP_ERR_MEMORY, "out of memory for a plan of %zu nodes", r->graph->count);
+    return BP_ERR_MEMORY;
+}
+
+/* ---- what nodes have become --------------------------------------------------------------------- */
+
+static bp_tensor *now(const rewriter *r, bp_tensor *tensor) {
+    bp_tensor *first = r->became[tensor->node->id];
+    return tensor->index == 0 ? first : &first->node->y[tensor->index];
+}
+
+/* What a reader of `tensor` reads: the assigned value where it is the result of an assignment. */
+static bp_tensor *read_now(const rewriter *r, bp_tensor *tensor) {
+    bp_tensor *is = now(r, tensor);
+    return is->node->op == &bpi_op_assign ? is->node->x[1] : is;
+}
+
+static bp_status settle(rewriter *r, const bpi_node *node, bp_tensor *tensor) {
+    if (node->id >= r->became_capacity) {
+        size_t capacity = r->graph->count + r->graph->count / 2 + 16;
+        bp_tensor **became = bpi_realloc(r->became, capacity * sizeof *became);
+        if (!became)
+            return fail_memory(r);
+        r->became = became;
+        r->became_capacity = capacity;
+    }
+    r->became[node->id] = tensor;
+    return BP_OK;
+}
+
+static bp_status keep(rewriter *r, bpi_node *node) {
+    bpi_rewritten *out = r->out;
+    if (!bpi_grow((void **)&out->nodes, &out->capacity, out->count, sizeof *out->nodes))
+        return fail_memory(r);
+    out->nodes[out->count++] = node;
+    return settle(r, node, &node->y[0]);
+}
+
+/* ---- equal nodes -------------------------------------------------------------------------------- */
+
+/* Inputs and what is bound like them are all different; so is what draws or has effects. */
+static bool can_merge(const bpi_node *node) {
+    if (node->leaf)
+        return node->leaf->kind == BPI_VARIABLE || bpi_is_small_constant(node);
+    return !(node->op->flags & (BP_OP_RANDOM | BP_OP_EFFECT));
+}
+
+static uint64_t mix_pointer(uint64_t hash, const void *pointer) {
+    return bpi_hash_mix(hash, (uint64_t)(uintptr_t)pointer);
+}
+
+static uint64_t hash_leaf(uint64_t hash, const bpi_node *node) {
+    if (node->leaf->kind == BPI_VARIABLE)
+        return mix_pointer(hash, node->leaf->variable);
+    const unsigned char *bytes = node->leaf->data;
+    for (size_t k = 0; k < bpi_type_bytes(node->y[0].type); k++)
+        hash = bpi_hash_mix(hash, bytes[k]);
+    return hash;
+}
+
+static uint64_t hash_node(const bpi_node *node) {
+    uint64_t hash = mix_pointer(mix_pointer(0, node->op), node->y[0].type);
+    if (node->leaf)
+        return hash_leaf(hash, node);
+    for (int k = 0; k < node->inputs; k++)
+        hash = mix_pointer(hash, node->x[k]);
+    for (int k = 0; k < node->attrs; k++) {
+        const bp_attr *attr = &node->attr[k];
+        bool list = attr->type == BP_ATTR_INTS;
+        for (int i = 0; list && i < attr->count; i++)
+            hash = bpi_hash_mix(hash, (uint64_t)attr->as.list[i]);
+        hash = bpi_hash_mix(hash, list ? (uint64_t)attr->count : (uint64_t)attr->as.i);
+    }
+    return hash;
+}
+
+static bool same_attr(const bp_attr *a, const bp_attr *b) {
+    if (a->type == BP_ATTR_INTS)
+        return a->count == b->count &&
+               (a->count == 0 || memcmp(a->as.list, b->as.list, (size_t)a->count * sizeof(int64_t)) == 0);
+    return a->as.i == b->as.i; /* bit for bit, for reals too */
+}
+
+static bool same_node(const bpi_node *a, const bpi_node *b) {
+    if (a->op != b->op || a->inputs != b->inputs || a->y[0].type != b->y[0].type)
+        return false;
+    if (a->leaf && a->leaf->kind == BPI_VARIABLE)
+        return a->leaf->variable == b->leaf->variable;
+    if (a->leaf)
+        return memcmp(a->leaf->data, b->leaf->data, bpi_type_bytes(a->y[0].type)) == 0;
+    if (a->inputs > 0 && memcmp(a->x, b->x, a->inputs * sizeof *a->x) != 0)
+        return false;
+    for (int k = 0; k < a->attrs; k++)
+        if (!same_attr(&a->attr[k], &b->attr[k]))
+            return false;
+    return true;
+}
+
+/* The place in the table of an equal node, or the empty place where it belongs. */
+static bpi_node **place_of(const rewriter *r, const bpi_node *node) {
+    size_t mask = r->table_size - 1, at = hash_node(node) & mask;
+    while (r->table[at] && !same_node(r->table[at], node))
+        at = (at + 1) & mask;
+    return &r->table[at];
+}
+
+static bool grow_table(rewriter *r) {
+    if (2 * r->table_count < r->table_size)
+        return true;
+    rewriter old = *r;
+    size_t size = r->table_size ? 4 * r->table_size : 256;
+    bpi_node **table = bpi_alloc_zeroed(size * sizeof *table);
+    if (!table)
+        return false;
+    r->table = table;
+    r->table_size = size;
+    for (size_t k = 0; k < old.table_size; k++)
+        if (old.table[k])
+            *place_of(r, old.table[k]) = old.table[k];
+    bpi_free(old.table);
+    return true;
+}
+
+static bp_status keep_or_merge(rewriter *r, bpi_node *node) {
+    if (!r->simplify || !can_merge(node))
+        return keep(r, node);
+    if (!grow_table(r))
+        return fail_memory(r);
+    bpi_node **place = place_of(r, node);
+    if (*place)
+        return settle(r, node, &(*place)->y[0]);
+    *place = node;
+    r->table_count++;
+    return keep(r, node);
+}
+
+/* ---- visiting ----------------------------------------------------------------------------------- */
+
+/* Has what was recorded from id `start` on visited next, and `owner` then settled as `result`. */
+static bp_status visit_first(rewriter *r, size_t start, bpi_node *owner, bp_tensor *result) {
+    if (r->depth == DEEPEST) {
+        bpi_graph_fail(r->graph, BP_ERR_STATE,
+                       "%s: made of ops that are made of ops, more than %d levels deep; does its "
+                       "lower() record itself?",
+                       owner->op->name, (int)DEEPEST);
+        return BP_ERR_STATE;
+    }
+    r->stack[r->depth++] = (range){NULL, start, r->graph->count, owner, result};
+    return BP_OK;
+}
+
+static bool same_type(const bp_tensor *a, const bp_tensor *b) { return a->type == b->type; }
+
+static bp_status expand_composite(rewriter *r, bpi_node *node) {
+    size_t start = r->graph->count;
+    bp_tensor *result = node->op->lower(node->x, node->inputs, node->attr);
+    if (!result || !same_type(result, &node->y[0])) {
+        bpi_graph_fail(r->graph, BP_ERR_STATE, "%s: what its lower() records has another type than its "
+                       "infer rule says", node->op->name);
+        return r->graph->why.status;
+    }
+    return visit_first(r, start, node, result);
+}
+
+/* Elementwise kernels on arrays are given operands of the result's shape: broadcast ones are expanded. */
+static bool wants_expanding(const bpi_node *node) {
+    const bpi_kernels *kernels = node->op->kernel;
+    if (!(node->op->flags & BP_OP_ELEMENTWISE) || (kernels && kernels->map))
+        return false;
+    for (int k = 0; k < node->inputs; k++)
+        if (!bp_shape_equal(node->x[k]->type->shape, node->y[0].type->shape))
+            return true;
+    return false;
+}
+
+static bp_status expand_operands(rewriter *r, bpi_node *node) {
+    size_t start = r->graph->count;
+    for (int k = 0; k < node->inputs; k++)
+        if (!bp_shape_equal(node->x[k]->type->shape, node->y[0].type->shape)) {
+            node->x[k] = bp_expand(node->x[k], node->y[0].type->shape);
+            if (!node->x[k])
+                return r->graph->why.status;
+        }
+    return visit_first(r, start, node, NULL);
+}
+
+static bool is_composite(const bp_op *op) { return op->lower && !op->forward; }
+
+static bp_status visit(rewriter *r, bpi_node *node) {
+    for (int k = 0; k < node->inputs; k++)
+        node->x[k] = read_now(r, node->x[k]);
+    if (is_composite(node->op))
+        return expand_composite(r, node);
+    if (wants_expanding(node))
+        return expand_operands(r, node);
+    if (r->simplify && !node->leaf) {
+        size_t start = r->graph->count;
+        bp_tensor *result = bpi_simplify(node);
+        if (r->graph->why.status != BP_OK)
+            return r->graph->why.status;
+        if (result)
+            return visit_first(r, start, node, result);
+    }
+    return keep_or_merge(r, node);
+}
+
+/* The owner of a range that has been visited becomes its result. */
+static bp_status finish(rewriter *r, const range *done) {
+    if (!done->owner)
+        return BP_OK;
+    if (!done->result)
+        return visit(r, done->owner);
+    return settle(r, done->owner, now(r, done->result));
+}
+
+static bp_status visit_all(rewriter *r, const bpi_closure *closure) {
+    r->stack[r->depth++] = (range){closure->nodes, 0, closure->count, NULL, NULL};
+    bp_status status = BP_OK;
+    while (r->depth > 0 && status == BP_OK) {
+        range *top = &r->stack[r->depth - 1];
+        if (top->next == top->end) {
+            range done = *top;
+            r->depth--;
+            status = finish(r, &done);
+        } else {
+            size_t next = top->next++;
+            status = visit(r, top->list ? top->list[next] : r->graph->nodes[next]);
+        }
+    }
+    return status;
+}
+
+bp_status bpi_rewrite(bp_graph *graph, bp_tensor *const *roots, int count, bool simplify,
+                      bpi_rewritten *out) {
+    *out = (bpi_rewritten){0};
+    rewriter r = {.graph = graph, .simplify = simplify, .out = out};
+    bpi_closure closure;
+    bp_status status = bpi_closure_of(graph, roots, count, &closure);
+    if (status != BP_OK)
+        return status;
+    status = visit_all(&r, &closure);
+    if (status == BP_OK) {
+        out->roots = bpi_alloc((size_t)count * sizeof *out->roots);
+        status = out->roots ? BP_OK : fail_memory(&r);
+    }
+    for (int k = 0; k < count && status == BP_OK; k++)
+        out->roots[k] = now(&r, roots[k]);
+    bpi_free(closure.nodes);
+    bpi_free(r.became);
+    bpi_free(r.table);
+    return status;
+}
+
+void bpi_rewritten_free(bpi_rewritten *rewritten) {
+    bpi_free(rewritten->nodes);
+    bpi_free(rewritten->roots);
+    *rewritten = (bpi_rewritten){0};
+}
