@@ -13,8 +13,11 @@ int protocol_threads = 1;
 
 typedef struct session {
     problem *p;
+    const competitor *c; /* NULL: not done */
     void *state;
 } session;
+
+typedef const competitor *chooser(const problem *p);
 
 static double now_us(void)
 {
@@ -71,7 +74,7 @@ static void check(const competitor *c, const problem *p, void *state, int n_step
 }
 
 /* The open session of that workload, made on first use. */
-static session *find(session *sessions, const competitor *c, const char *dir, const char *name)
+static session *find(session *sessions, chooser *choose, const char *dir, const char *name)
 {
     int i = 0;
     for (; i < MAX_OPEN && sessions[i].p; i++)
@@ -79,30 +82,34 @@ static session *find(session *sessions, const competitor *c, const char *dir, co
             return &sessions[i];
     if (i == MAX_OPEN || !(sessions[i].p = problem_read(dir, name)))
         return NULL;
-    sessions[i].state = c->open(sessions[i].p);
+    sessions[i].c = choose(sessions[i].p);
+    if (sessions[i].c)
+        sessions[i].state = sessions[i].c->open(sessions[i].p);
     return &sessions[i];
 }
 
-static void answer(session *sessions, const competitor *c, const char *dir, const char *line)
+static void answer(session *sessions, chooser *choose, const char *dir, const char *line)
 {
     char verb[16] = "", name[32] = "";
     double amount = 0;
     sscanf(line, "%15s %31s %lf", verb, name, &amount);
-    session *s = find(sessions, c, dir, name);
+    session *s = find(sessions, choose, dir, name);
     if (!s)
         printf("error no problem file for %s\n", name);
-    else if (!s->state)
+    else if (!s->c)
         printf("skip not done by this competitor\n");
+    else if (!s->state)
+        printf("error cannot set up %s\n", name);
     else if (strcmp(verb, "check") == 0)
-        check(c, s->p, s->state, (int)amount);
+        check(s->c, s->p, s->state, (int)amount);
     else if (strcmp(verb, "run") == 0)
-        run(c, s->state, amount);
+        run(s->c, s->state, amount);
     else
         printf("error unknown command\n");
     fflush(stdout);
 }
 
-int protocol_serve(int argc, char **argv, const competitor *c)
+int protocol_serve(int argc, char **argv, chooser *choose)
 {
     session sessions[MAX_OPEN] = {{0}};
     const char *dir = ".";
@@ -114,10 +121,10 @@ int protocol_serve(int argc, char **argv, const competitor *c)
     }
     char line[256];
     while (fgets(line, sizeof line, stdin) && strncmp(line, "quit", 4) != 0)
-        answer(sessions, c, dir, line);
+        answer(sessions, choose, dir, line);
     for (int i = 0; i < MAX_OPEN && sessions[i].p; i++) {
         if (sessions[i].state)
-            c->close(sessions[i].state);
+            sessions[i].c->close(sessions[i].state);
         problem_free(sessions[i].p);
     }
     return 0;

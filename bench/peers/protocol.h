@@ -16,8 +16,9 @@
 
 #include "problem.h"
 
+/* How a competitor does one kind of workload. */
 typedef struct competitor {
-    /* Makes whatever the workload needs; NULL when this competitor does not do it. */
+    /* Makes whatever the workload needs; NULL on failure. The problem outlives it. */
     void *(*open)(const problem *p);
     /* Back to the initial weights and a fresh optimizer. */
     void (*reset)(void *state);
@@ -30,8 +31,9 @@ typedef struct competitor {
     void (*close)(void *state);
 } competitor;
 
-/* Serves the protocol until "quit" or end of input. Arguments: --data DIR --threads N. */
-int protocol_serve(int argc, char **argv, const competitor *c);
+/* Serves the protocol until "quit" or end of input. Arguments: --data DIR --threads N. `choose`
+ * returns how a workload is done, NULL when it is not. */
+int protocol_serve(int argc, char **argv, const competitor *(*choose)(const problem *p));
 
 /* The thread count from the command line, set before the first `open`. */
 extern int protocol_threads;

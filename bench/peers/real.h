@@ -12,6 +12,7 @@ typedef double real;
 static const CBLAS_TRANSPOSE NO = CblasNoTrans, YES = CblasTrans;
 
 static inline real real_exp(real x) { return exp(x); }
+static inline real real_log(real x) { return log(x); }
 static inline real real_tanh(real x) { return tanh(x); }
 
 /* c = alpha op(a) op(b) + beta c, row-major, packed rows; c is [m, n], the inner size k. */
@@ -27,6 +28,7 @@ typedef float real;
 static const CBLAS_TRANSPOSE NO = CblasNoTrans, YES = CblasTrans;
 
 static inline real real_exp(real x) { return expf(x); }
+static inline real real_log(real x) { return logf(x); }
 static inline real real_tanh(real x) { return tanhf(x); }
 
 static inline void gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, real alpha,

@@ -30,7 +30,7 @@ class Workload:
     what: str = ""
 
 
-SGD, MOMENTUM, ADAM = ("sgd", 0.5), ("momentum", 0.05, 0.9), ("adam", 1e-3, 0.9, 0.999, 1e-8)
+SGD, MOMENTUM, ADAM = ("sgd", 0.5), ("momentum", 0.05, 0.9), ("adam", 1e-4, 0.9, 0.999, 1e-8)
 
 WORKLOADS = [
     Workload("xor", (2, 4, 1), "sigmoid", "mse", SGD, 4, target=1.5, what="2-4-1 sigmoid mse"),

@@ -9,23 +9,27 @@
 #include "../problem.h"
 #include "../real.h"
 
-enum { ROW = 16 }; /* classes are padded to this many, so that a row of them is one vector loop */
+enum {
+    ROW = 16,          /* classes are padded to this many, so that a row of them is one vector */
+    ROWS_TOGETHER = 16 /* rows of the softmax that share a loop */
+};
 
-/* y [rows, n] = f(y + b) */
+/* y [rows, n] = f(y + b). The costly functions run over all rows at once: only one loop's end is
+ * then too short for a vector. */
 static inline void bias_activation(activation f, int rows, int n, const real *restrict b,
                                    real *restrict y)
 {
-    for (int r = 0; r < rows; r++, y += n) {
-        if (f == RELU)
-            for (int i = 0; i < n; i++)
-                y[i] = y[i] + b[i] > 0 ? y[i] + b[i] : 0;
-        else if (f == SIGMOID)
-            for (int i = 0; i < n; i++)
-                y[i] = 1 / (1 + real_exp(-(y[i] + b[i])));
-        else
-            for (int i = 0; i < n; i++)
-                y[i] = real_tanh(y[i] + b[i]);
-    }
+    for (int r = 0; r < rows; r++)
+        for (int i = 0; i < n; i++) {
+            real z = y[r * n + i] + b[i];
+            y[r * n + i] = f == RELU && !(z > 0) ? 0 : z;
+        }
+    if (f == SIGMOID)
+        for (int i = 0; i < rows * n; i++)
+            y[i] = 1 / (1 + real_exp(-y[i]));
+    else if (f == TANH)
+        for (int i = 0; i < rows * n; i++)
+            y[i] = real_tanh(y[i]);
 }
 
 /* g [rows, n] becomes g f′, with f′ from the activation's value y; gb [n] = its sum over rows. */
@@ -64,31 +68,42 @@ static inline real mse_of_sigmoid(int rows, int n, const real *restrict b, const
     return sum / (real)(rows * n);
 }
 
-/* Softmax cross-entropy of z + b against class numbers, in the same manner. n <= ROW. */
+/* Softmax cross-entropy of z + b against class numbers, in the same manner. n <= ROW. A few rows at a
+ * time, so that one loop takes all their exponentials. */
 static inline real softmax_cross_entropy(int rows, int n, const real *restrict b,
                                          const int *restrict label, real *restrict z,
                                          real *restrict gb)
 {
-    real sum = 0, scale = 1 / (real)rows, bias[ROW], total[ROW] = {0}, e[ROW];
-    for (int i = 0; i < ROW; i++)
-        bias[i] = i < n ? b[i] : 0, e[i] = -1e30f;
-    for (int r = 0; r < rows; r++, z += n) {
-        real largest = -1e30f, partition = 0;
-        for (int i = 0; i < n; i++)
-            e[i] = z[i];
-        for (int i = 0; i < ROW; i++)
-            largest = e[i] + bias[i] > largest ? e[i] + bias[i] : largest;
-        real at_label = e[label[r]] + bias[label[r]] - largest, p[ROW];
-        for (int i = 0; i < ROW; i++)
-            partition += p[i] = real_exp(e[i] + bias[i] - largest);
-        for (int i = 0; i < ROW; i++)
-            p[i] *= scale / partition;
-        p[label[r]] -= scale;
-        for (int i = 0; i < ROW; i++)
-            total[i] += p[i];
-        for (int i = 0; i < n; i++)
-            z[i] = p[i];
-        sum += (real)log(partition) - at_label;
+    real sum = 0, scale = 1 / (real)rows, total[ROW] = {0}, e[ROWS_TOGETHER * ROW];
+    for (int start = 0; start < rows; start += ROWS_TOGETHER) {
+        int count = rows - start < ROWS_TOGETHER ? rows - start : ROWS_TOGETHER;
+        for (int r = 0; r < count; r++) {
+            real largest = -1e30f, *restrict row = e + r * ROW;
+            for (int i = 0; i < ROW; i++)
+                row[i] = -1e30f;
+            for (int i = 0; i < n; i++) {
+                row[i] = z[(start + r) * n + i] + b[i];
+                largest = row[i] > largest ? row[i] : largest;
+            }
+            for (int i = 0; i < ROW; i++)
+                row[i] -= largest;
+            sum -= row[label[start + r]];
+        }
+        for (int i = 0; i < count * ROW; i++)
+            e[i] = real_exp(e[i]);
+        for (int r = 0; r < count; r++) {
+            real partition = 0, *restrict row = e + r * ROW;
+            for (int i = 0; i < ROW; i++)
+                partition += row[i];
+            sum += real_log(partition);
+            for (int i = 0; i < ROW; i++)
+                row[i] *= scale / partition;
+            row[label[start + r]] -= scale;
+            for (int i = 0; i < ROW; i++)
+                total[i] += row[i];
+            for (int i = 0; i < n; i++)
+                z[(start + r) * n + i] = row[i];
+        }
     }
     for (int i = 0; i < n; i++)
         gb[i] = total[i];

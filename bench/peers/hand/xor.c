@@ -18,7 +18,7 @@ static inline real sigmoid(real z) { return 1 / (1 + real_exp(-z)); }
 
 static void step(net *restrict s)
 {
-    const real(*x)[IN] = s->x[s->batch];
+    real(*x)[IN] = s->x[s->batch];
     const real *t = s->t[s->batch];
     real h[ROWS * HIDDEN], g1[ROWS][HIDDEN], y[ROWS], g2[ROWS], gw2[HIDDEN], gb2 = 0, sum = 0;
     real lr = (real)s->p->lr;
