@@ -33,7 +33,7 @@ static bpi_node *copy_leaf(copying *c, const bpi_node *node) {
     type.dtype = retyped(c, was);
     bool convert = type.dtype != was;
     bool becomes_input = convert && node->leaf->kind == BPI_VARIABLE;
-    bpi_leaf *leaf;
+    bpi_leaf *leaf = NULL;
     bp_tensor *copy = bpi_record_leaf(c->to, becomes_input ? &bpi_op_input : node->op, &type,
                                       becomes_input ? BPI_INPUT : node->leaf->kind, &leaf);
     if (!copy)

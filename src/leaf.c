@@ -101,7 +101,7 @@ bp_tensor *bp_input(bp_graph *graph, const char *name, bp_dtype dtype, bp_shape 
     bp_type type = {dtype, shape};
     if (!valid_type(graph, "input", name, &type))
         return NULL;
-    bpi_leaf *leaf;
+    bpi_leaf *leaf = NULL;
     bp_tensor *input = bpi_record_leaf(graph, &bpi_op_input, &type, BPI_INPUT, &leaf);
     return input && leaf_memory(graph, leaf, input->type) ? bp_named(input, name) : NULL;
 }
@@ -176,7 +176,7 @@ static bp_tensor *new_constant(bp_graph *graph, const bp_type *type, bpi_leaf **
 }
 
 bp_tensor *bp_constant(bp_graph *graph, bp_dtype dtype, bp_shape shape, const void *data) {
-    bpi_leaf *leaf;
+    bpi_leaf *leaf = NULL;
     bp_tensor *constant = new_constant(graph, &(bp_type){dtype, shape}, &leaf);
     if (!constant)
         return NULL;
@@ -189,7 +189,7 @@ bp_tensor *bp_constant(bp_graph *graph, bp_dtype dtype, bp_shape shape, const vo
 }
 
 bp_tensor *bp_full(bp_graph *graph, bp_dtype dtype, bp_shape shape, double value) {
-    bpi_leaf *leaf;
+    bpi_leaf *leaf = NULL;
     bp_tensor *constant = new_constant(graph, &(bp_type){dtype, BP_SCALAR}, &leaf);
     if (!constant)
         return NULL;
@@ -201,7 +201,7 @@ bp_tensor *bp_scalar(bp_graph *graph, bp_dtype dtype, double value) {
     bp_type type = {dtype, BP_SCALAR};
     if (!graph || !valid_type(graph, "scalar", "", &type))
         return NULL;
-    bpi_leaf *leaf;
+    bpi_leaf *leaf = NULL;
     bp_tensor *scalar = bpi_record_leaf(graph, &bpi_op_scalar, &type, BPI_SCALAR, &leaf);
     if (!scalar)
         return NULL;
@@ -287,7 +287,7 @@ static bp_tensor *record_variable(bp_graph *graph, const char *name, const bp_ty
     bpi_variable *variable = find_or_make(graph, full, type, init, trainable);
     if (!variable)
         return NULL;
-    bpi_leaf *leaf;
+    bpi_leaf *leaf = NULL;
     bp_tensor *tensor = bpi_record_leaf(graph, &bpi_op_variable, type, BPI_VARIABLE, &leaf);
     if (!tensor)
         return NULL;

@@ -133,7 +133,7 @@ static bp_tensor **own_parameters(const bp_optimizer *optimizer, bp_tensor *loss
 
 /* A run-time scalar of the plan whose value stands in the optimizer. */
 static bp_tensor *rate_scalar(bp_optimizer *optimizer, bp_graph *graph, bp_dtype dtype, int k) {
-    bpi_leaf *leaf;
+    bpi_leaf *leaf = NULL;
     bp_type type = {dtype, BP_SCALAR};
     bp_tensor *scalar = bpi_record_leaf(graph, &bpi_op_scalar, &type, BPI_SCALAR, &leaf);
     if (scalar)

@@ -4,12 +4,12 @@
 #include <string.h>
 
 #define BPI_OP(file, op) extern const bp_op bpi_op_##op;
-#include "list.def"
+#include "ops/list.def"
 #undef BPI_OP
 
 const bp_op *const bpi_ops[] = {
 #define BPI_OP(file, op) &bpi_op_##op,
-#include "list.def"
+#include "ops/list.def"
 #undef BPI_OP
     NULL};
 

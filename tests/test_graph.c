@@ -1,0 +1,365 @@
+/* Recording: shapes, dtypes, names, scopes, failures that stick, and what a reset forgets. */
+#include <backprop.h>
+#include <check.h>
+#include <math.h>
+#include <string.h>
+
+#include "graph.h"
+
+static bp_model *model;
+static bp_graph *graph;
+
+static void setup(void) {
+    model = bp_model_new();
+    graph = bp_graph_new(model);
+}
+
+static void teardown(void) {
+    bp_graph_free(graph);
+    bp_model_free(model);
+}
+
+/* Asserts that recording has failed with a status and words, and clears the failure. */
+static void expect_failure(bp_status status, const char *words) {
+    ck_assert(bp_failed(graph));
+    ck_assert_int_eq(bp_error_status(graph), status);
+    ck_assert_msg(strstr(bp_error(graph), words) != NULL, "\"%s\" is not in \"%s\"", words,
+                  bp_error(graph));
+    bp_clear_error(graph);
+    ck_assert(!bp_failed(graph));
+}
+
+START_TEST(an_input_has_its_type_and_name) {
+    bp_tensor *x = bp_input(graph, "x", BP_I64, BP_SHAPE(2, 3));
+    ck_assert_int_eq(bp_tensor_dtype(x), BP_I64);
+    ck_assert(bp_shape_equal(bp_tensor_shape(x), BP_SHAPE(2, 3)));
+    ck_assert_int_eq(bp_tensor_count(x), 6);
+    ck_assert_str_eq(bp_name(x), "x");
+    ck_assert_ptr_eq(bp_find(graph, "x"), x);
+    ck_assert_ptr_eq(bp_tensor_graph(x), graph);
+    ck_assert_ptr_eq(bp_output(x, 0), x);
+    ck_assert_ptr_null(bp_output(x, 1));
+}
+END_TEST
+
+START_TEST(an_input_begins_with_zeros) {
+    bp_tensor *x = bp_input(graph, "x", BP_F32, BP_SHAPE(3));
+    const float *values = bp_f32(x);
+    ck_assert_ptr_nonnull(values);
+    for (int k = 0; k < 3; k++)
+        ck_assert_float_eq(values[k], 0);
+}
+END_TEST
+
+START_TEST(scalars_and_empty_tensors_are_tensors) {
+    bp_tensor *scalar = bp_input(graph, "scalar", BP_F64, BP_SCALAR);
+    bp_tensor *empty = bp_input(graph, "empty", BP_F32, BP_SHAPE(0, 3));
+    ck_assert_int_eq(bp_tensor_count(scalar), 1);
+    ck_assert_int_eq(bp_tensor_count(empty), 0);
+    ck_assert_int_eq(bp_write(empty, NULL), BP_OK);
+    bp_tensor *sum = bp_sum(empty, BP_ALL, false);
+    ck_assert_double_eq(bp_item(sum), 0);
+    ck_assert(!bp_failed(graph));
+}
+END_TEST
+
+START_TEST(eight_dimensions_are_possible_and_nine_are_not) {
+    ck_assert_ptr_nonnull(bp_input(graph, "x", BP_F32, BP_SHAPE(1, 2, 1, 2, 1, 2, 1, 2)));
+    bp_shape shape = {.rank = 9};
+    ck_assert_ptr_null(bp_input(graph, "y", BP_F32, shape));
+    expect_failure(BP_ERR_SHAPE, "9 dimensions");
+}
+END_TEST
+
+START_TEST(sizes_that_overflow_are_refused) {
+    ck_assert_ptr_null(bp_input(graph, "x", BP_F32, BP_SHAPE(INT64_MAX / 2, 3)));
+    expect_failure(BP_ERR_SHAPE, "too many elements");
+    ck_assert_ptr_null(bp_input(graph, "x", BP_F32, BP_SHAPE(-1, 3)));
+    expect_failure(BP_ERR_SHAPE, "negative");
+    bp_tensor *tall = bp_input(graph, "tall", BP_U8, BP_SHAPE(0, 1));
+    ck_assert_ptr_null(bp_expand(tall, BP_SHAPE(0, INT64_MAX, INT64_MAX, 2)));
+    ck_assert(bp_failed(graph));
+}
+END_TEST
+
+START_TEST(a_dtype_that_does_not_exist_is_refused) {
+    ck_assert_ptr_null(bp_input(graph, "x", (bp_dtype)6, BP_SHAPE(1)));
+    expect_failure(BP_ERR_DTYPE, "does not exist");
+    ck_assert_ptr_null(bp_parameter(graph, "w", BP_I32, BP_SHAPE(1), bp_init_zeros()));
+    expect_failure(BP_ERR_DTYPE, "cannot be trained");
+}
+END_TEST
+
+START_TEST(a_name_is_taken_once) {
+    bp_tensor *x = bp_input(graph, "x", BP_F32, BP_SHAPE(1));
+    ck_assert_ptr_null(bp_input(graph, "x", BP_F32, BP_SHAPE(1)));
+    expect_failure(BP_ERR_NAME, "taken");
+    ck_assert_ptr_null(bp_named(x, "other"));
+    expect_failure(BP_ERR_NAME, "already");
+    ck_assert_ptr_eq(bp_named(x, "x"), x);
+    ck_assert_ptr_null(bp_input(graph, "", BP_F32, BP_SHAPE(1)));
+    expect_failure(BP_ERR_ARGUMENT, "name");
+}
+END_TEST
+
+START_TEST(many_names_are_found) {
+    char name[16];
+    for (int k = 0; k < 500; k++) {
+        snprintf(name, sizeof name, "x%d", k);
+        ck_assert_ptr_nonnull(bp_input(graph, name, BP_F32, BP_SCALAR));
+    }
+    for (int k = 0; k < 500; k++) {
+        snprintf(name, sizeof name, "x%d", k);
+        ck_assert_str_eq(bp_name(bp_find(graph, name)), name);
+    }
+    ck_assert_ptr_null(bp_find(graph, "x500"));
+}
+END_TEST
+
+START_TEST(scopes_are_prefixes) {
+    bp_scope_open(graph, "encoder");
+    bp_scope_open(graph, "first");
+    bp_tensor *w = bp_parameter(graph, "weight", BP_F32, BP_SHAPE(2), bp_init_zeros());
+    ck_assert_str_eq(bp_name(w), "encoder.first.weight");
+    bp_scope_close(graph);
+    ck_assert_str_eq(bp_name(bp_parameter(graph, "weight", BP_F32, BP_SHAPE(2), bp_init_zeros())),
+                     "encoder.weight");
+    bp_scope_close(graph);
+    bp_scope_close(graph);
+    expect_failure(BP_ERR_STATE, "no scope");
+}
+END_TEST
+
+START_TEST(scopes_that_are_too_deep_fail) {
+    for (int k = 0; k < 65; k++)
+        bp_scope_open(graph, "s");
+    expect_failure(BP_ERR_NAME, "deep");
+}
+END_TEST
+
+START_TEST(a_parameter_is_recorded_once_unless_shared) {
+    bp_tensor *w = bp_parameter(graph, "w", BP_F32, BP_SHAPE(2), bp_init_zeros());
+    ck_assert_ptr_null(bp_parameter(graph, "w", BP_F32, BP_SHAPE(2), bp_init_zeros()));
+    expect_failure(BP_ERR_NAME, "bp_share");
+    bp_share(graph, true);
+    ck_assert_ptr_eq(bp_parameter(graph, "w", BP_F32, BP_SHAPE(2), bp_init_zeros()), w);
+    ck_assert_ptr_null(bp_parameter(graph, "w", BP_F32, BP_SHAPE(3), bp_init_zeros()));
+    expect_failure(BP_ERR_SHAPE, "[3]");
+}
+END_TEST
+
+START_TEST(the_next_recording_finds_the_parameter) {
+    float values[2] = {3, 4};
+    bp_parameter(graph, "w", BP_F32, BP_SHAPE(2), bp_init_zeros());
+    ck_assert_int_eq(bp_model_write(model, "w", values, sizeof values), BP_OK);
+    bp_graph_reset(graph);
+    bp_tensor *w = bp_parameter(graph, "w", BP_F32, BP_SHAPE(2), bp_init_constant(7));
+    ck_assert_float_eq(bp_f32(w)[1], 4);
+    ck_assert_int_eq(bp_model_count(model), 1);
+    bp_graph_reset(graph);
+    ck_assert_ptr_null(bp_parameter(graph, "w", BP_F64, BP_SHAPE(2), bp_init_zeros()));
+    expect_failure(BP_ERR_SHAPE, "the model has it as f32 [2]");
+}
+END_TEST
+
+START_TEST(a_reset_forgets_tensors_names_and_the_failure) {
+    bp_input(graph, "x", BP_F32, BP_SHAPE(1));
+    bp_input(graph, "x", BP_F32, BP_SHAPE(1));
+    ck_assert(bp_failed(graph));
+    bp_graph_reset(graph);
+    ck_assert(!bp_failed(graph));
+    ck_assert_str_eq(bp_error(graph), "");
+    ck_assert_ptr_null(bp_find(graph, "x"));
+    ck_assert_ptr_nonnull(bp_input(graph, "x", BP_F64, BP_SHAPE(5)));
+}
+END_TEST
+
+START_TEST(the_first_failure_is_kept) {
+    bp_tensor *a = bp_input(graph, "a", BP_F32, BP_SHAPE(2));
+    bp_tensor *b = bp_input(graph, "b", BP_F32, BP_SHAPE(5));
+    ck_assert_ptr_null(bp_relu(bp_sigmoid(bp_add(bp_add(a, b), a))));
+    bp_input(graph, "a", BP_F32, BP_SHAPE(2));
+    expect_failure(BP_ERR_SHAPE, "add: shapes [2] and [5]");
+}
+END_TEST
+
+START_TEST(the_textbook_mistake_suggests_the_outer_product) {
+    bp_tensor *error = bp_input(graph, "error", BP_F64, BP_SHAPE(3));
+    bp_tensor *input = bp_input(graph, "input", BP_F64, BP_SHAPE(6));
+    ck_assert_ptr_null(bp_mul(error, input));
+    ck_assert_ptr_nonnull(strstr(bp_error(graph), "\"error\""));
+    ck_assert_ptr_nonnull(strstr(bp_error(graph), "[6]"));
+    ck_assert_ptr_nonnull(strstr(bp_error(graph), "bp_outer"));
+    expect_failure(BP_ERR_SHAPE, "do not broadcast");
+}
+END_TEST
+
+START_TEST(a_failure_names_the_scope) {
+    bp_tensor *a = bp_input(graph, "a", BP_F32, BP_SHAPE(2));
+    bp_tensor *b = bp_input(graph, "b", BP_F32, BP_SHAPE(5));
+    bp_scope_open(graph, "block");
+    bp_add(a, b);
+    expect_failure(BP_ERR_SHAPE, "add at \"block\"");
+}
+END_TEST
+
+START_TEST(null_operands_and_foreign_operands_are_refused) {
+    bp_tensor *a = bp_input(graph, "a", BP_F32, BP_SHAPE(2));
+    ck_assert_ptr_null(bp_add(NULL, NULL));
+    ck_assert(!bp_failed(graph));
+    ck_assert_ptr_null(bp_add(a, NULL));
+    expect_failure(BP_ERR_ARGUMENT, "is NULL");
+    bp_graph *other = bp_graph_new(model);
+    bp_tensor *b = bp_input(other, "b", BP_F32, BP_SHAPE(2));
+    ck_assert_ptr_null(bp_add(a, b));
+    expect_failure(BP_ERR_ARGUMENT, "another graph");
+    bp_graph_free(other);
+}
+END_TEST
+
+START_TEST(only_inputs_are_written) {
+    bp_tensor *a = bp_input(graph, "a", BP_F32, BP_SHAPE(2));
+    float values[2] = {0};
+    ck_assert_int_eq(bp_write(bp_relu(a), values), BP_ERR_ARGUMENT);
+    expect_failure(BP_ERR_ARGUMENT, "relu");
+    ck_assert_int_eq(bp_write(a, NULL), BP_ERR_ARGUMENT);
+    expect_failure(BP_ERR_ARGUMENT, "NULL");
+    ck_assert_int_eq(bp_write(NULL, values), BP_ERR_ARGUMENT);
+    ck_assert_int_eq(bp_point(a, (char *)values + 1), BP_ERR_ARGUMENT);
+    expect_failure(BP_ERR_ARGUMENT, "aligned");
+    ck_assert_int_eq(bp_set_scalar(a, 1), BP_ERR_ARGUMENT);
+    expect_failure(BP_ERR_ARGUMENT, "bp_scalar");
+}
+END_TEST
+
+START_TEST(an_input_follows_its_values) {
+    bp_tensor *x = bp_input(graph, "x", BP_F64, BP_SHAPE(2));
+    bp_tensor *y = bp_square(x);
+    double values[2] = {2, 3};
+    bp_write(x, values);
+    values[0] = 100;
+    ck_assert_double_eq(bp_f64(y)[0], 4);
+    bp_point(x, values);
+    ck_assert_double_eq(bp_f64(y)[0], 10000);
+    values[0] = 5;
+    bp_touch(x);
+    ck_assert_double_eq(bp_f64(y)[0], 25);
+    bp_write(x, (double[]){7, 8});
+    ck_assert_double_eq(bp_f64(y)[0], 49);
+    ck_assert_double_eq(values[0], 5);
+}
+END_TEST
+
+START_TEST(scalars_change_at_run_time) {
+    bp_tensor *c = bp_scalar(graph, BP_F32, 2);
+    bp_tensor *y = bp_mul(c, bp_full(graph, BP_F32, BP_SHAPE(2), 3));
+    ck_assert_float_eq(bp_f32(y)[1], 6);
+    ck_assert_int_eq(bp_set_scalar(c, 5), BP_OK);
+    ck_assert_float_eq(bp_f32(y)[1], 15);
+}
+END_TEST
+
+START_TEST(numbers_outside_an_integer_type_are_cut) {
+    ck_assert_double_eq(bp_item(bp_full(graph, BP_U8, BP_SCALAR, 300)), 255);
+    ck_assert_double_eq(bp_item(bp_full(graph, BP_I32, BP_SCALAR, -1e20)), INT32_MIN);
+    ck_assert_double_eq(bp_item(bp_full(graph, BP_I64, BP_SCALAR, (double)NAN)), 0);
+    ck_assert_double_eq(bp_item(bp_full(graph, BP_BOOL, BP_SCALAR, 7)), 1);
+}
+END_TEST
+
+START_TEST(reading_is_checked) {
+    bp_tensor *x = bp_input(graph, "x", BP_F32, BP_SHAPE(3));
+    float values[3];
+    ck_assert_int_eq(bp_read(x, values, sizeof values), BP_OK);
+    ck_assert_int_ne(bp_read(x, values, sizeof values - 1), BP_OK);
+    expect_failure(bp_error_status(graph), "x");
+    ck_assert_ptr_null(bp_f64(x));
+    expect_failure(BP_ERR_DTYPE, "f32");
+    ck_assert(isnan(bp_item(x)));
+    expect_failure(bp_error_status(graph), "x");
+    ck_assert(isnan(bp_item(NULL)));
+    ck_assert_ptr_null(bp_data(NULL));
+}
+END_TEST
+
+START_TEST(the_graph_is_described) {
+    bp_tensor *x = bp_input(graph, "x", BP_F32, BP_SHAPE(2, 3));
+    const char *text = bp_graph_text(bp_softmax(bp_relu(x), -1));
+    ck_assert_ptr_nonnull(strstr(text, "relu"));
+    ck_assert_ptr_nonnull(strstr(text, "[2,3]"));
+    ck_assert_ptr_nonnull(strstr(text, "\"x\""));
+}
+END_TEST
+
+START_TEST(variables_are_copied_in_and_out) {
+    bp_parameter(graph, "w", BP_F64, BP_SHAPE(2), bp_init_constant(3));
+    double values[2];
+    ck_assert_int_eq(bp_model_read(model, "w", values, sizeof values), BP_OK);
+    ck_assert_double_eq(values[1], 3);
+    ck_assert_int_eq(bp_model_read(model, "w", values, 1), BP_ERR_SHAPE);
+    ck_assert_int_eq(bp_model_write(model, "v", values, sizeof values), BP_ERR_NAME);
+    ck_assert_ptr_nonnull(strstr(bp_model_error(model), "\"v\""));
+    bp_type type;
+    ck_assert(bp_model_type(model, "w", &type));
+    ck_assert_int_eq(type.dtype, BP_F64);
+    ck_assert_str_eq(bp_model_name(model, 0), "w");
+    ck_assert_ptr_null(bp_model_name(model, 1));
+}
+END_TEST
+
+START_TEST(null_graphs_and_models_are_survived) {
+    bp_model_free(NULL);
+    bp_graph_free(NULL);
+    bp_graph_reset(NULL);
+    ck_assert_ptr_null(bp_graph_new(NULL));
+    ck_assert(bp_failed(NULL));
+    ck_assert_str_ne(bp_error(NULL), "");
+    ck_assert_ptr_null(bp_input(NULL, "x", BP_F32, BP_SCALAR));
+    ck_assert_ptr_null(bp_linear(NULL, "x", 3));
+    ck_assert_ptr_null(bp_grad(NULL, NULL));
+    ck_assert_ptr_null(bp_sgd(NULL, NULL));
+    ck_assert_int_eq(bp_step(NULL, NULL), BP_ERR_ARGUMENT);
+    ck_assert_int_eq(bp_eval(NULL, 1), BP_ERR_ARGUMENT);
+}
+END_TEST
+
+static Suite *suite(void) {
+    Suite *s = suite_create("graph");
+    TCase *t = tcase_create("recording");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, an_input_has_its_type_and_name);
+    tcase_add_test(t, an_input_begins_with_zeros);
+    tcase_add_test(t, scalars_and_empty_tensors_are_tensors);
+    tcase_add_test(t, eight_dimensions_are_possible_and_nine_are_not);
+    tcase_add_test(t, sizes_that_overflow_are_refused);
+    tcase_add_test(t, a_dtype_that_does_not_exist_is_refused);
+    tcase_add_test(t, a_name_is_taken_once);
+    tcase_add_test(t, many_names_are_found);
+    tcase_add_test(t, scopes_are_prefixes);
+    tcase_add_test(t, scopes_that_are_too_deep_fail);
+    tcase_add_test(t, a_parameter_is_recorded_once_unless_shared);
+    tcase_add_test(t, the_next_recording_finds_the_parameter);
+    tcase_add_test(t, a_reset_forgets_tensors_names_and_the_failure);
+    tcase_add_test(t, the_first_failure_is_kept);
+    tcase_add_test(t, the_textbook_mistake_suggests_the_outer_product);
+    tcase_add_test(t, a_failure_names_the_scope);
+    tcase_add_test(t, null_operands_and_foreign_operands_are_refused);
+    tcase_add_test(t, only_inputs_are_written);
+    tcase_add_test(t, an_input_follows_its_values);
+    tcase_add_test(t, scalars_change_at_run_time);
+    tcase_add_test(t, numbers_outside_an_integer_type_are_cut);
+    tcase_add_test(t, reading_is_checked);
+    tcase_add_test(t, the_graph_is_described);
+    tcase_add_test(t, variables_are_copied_in_and_out);
+    tcase_add_test(t, null_graphs_and_models_are_survived);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+int main(void) {
+    SRunner *runner = srunner_create(suite());
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
