@@ -1,0 +1,58 @@
+/* Products by CBLAS: the only file that includes <cblas.h>.
+ *
+ * OpenBLAS may not use threads of its own: the library has its own pool, and two of them in one
+ * process fight for the cores. */
+#include "gemm.h"
+
+#if BPI_HAVE_CBLAS
+
+#include <cblas.h>
+#include <limits.h>
+#include <pthread.h>
+
+/* Weak: another CBLAS does not have it. */
+extern void openblas_set_num_threads(int threads) __attribute__((weak));
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void prepare(void) {
+    if (openblas_set_num_threads)
+        openblas_set_num_threads(1);
+}
+
+static bool fits(const bpi_product *p) {
+    return p->m <= INT_MAX && p->n <= INT_MAX && p->k <= INT_MAX && p->lda <= INT_MAX &&
+           p->ldb <= INT_MAX && p->ldc <= INT_MAX;
+}
+
+static CBLAS_TRANSPOSE flag(bool transposed) { return transposed ? CblasTrans : CblasNoTrans; }
+
+#define REAL float
+#define SUFFIX f32
+#define GEMM cblas_sgemm
+#define GEMV cblas_sgemv
+#include "blas.inc"
+#undef REAL
+#undef SUFFIX
+#undef GEMM
+#undef GEMV
+
+#define REAL double
+#define SUFFIX f64
+#define GEMM cblas_dgemm
+#define GEMV cblas_dgemv
+#include "blas.inc"
+
+#else
+
+bool bpi_blas_f32(const bpi_product *p, const float *a, const float *b, float *c) {
+    (void)p, (void)a, (void)b, (void)c;
+    return false;
+}
+
+bool bpi_blas_f64(const bpi_product *p, const double *a, const double *b, double *c) {
+    (void)p, (void)a, (void)b, (void)c;
+    return false;
+}
+
+#endif
