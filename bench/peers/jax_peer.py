@@ -15,6 +15,7 @@ jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_enable_x64", True)  # f32 workloads stay f32: all their arrays are
 jax.config.update("jax_cpu_enable_async_dispatch", arguments.variant != "sync")
 import jax.numpy as jnp
+import numpy as np
 
 HIDDEN = {"sigmoid": jax.nn.sigmoid, "relu": jax.nn.relu, "tanh": jnp.tanh}
 
@@ -55,7 +56,8 @@ def make_step(problem):
         t = t + 1
         m = [beta1 * a + (1 - beta1) * d for a, d in zip(m, g)]
         v = [beta2 * a + (1 - beta2) * d * d for a, d in zip(v, g)]
-        rate, root = lr / (1 - beta1 ** t), 1 / jnp.sqrt(1 - beta2 ** t)
+        power = lambda beta: -jnp.expm1(t * np.log(beta))  # 1 - beta^t, precise in f32 too
+        rate, root = lr / power(beta1), 1 / jnp.sqrt(power(beta2))
         parameters = [p - rate * a / (jnp.sqrt(b) * root + eps)
                       for p, a, b in zip(parameters, m, v)]
         return parameters, (t, m, v), loss

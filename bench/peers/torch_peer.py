@@ -6,6 +6,8 @@
     whole       one compiled function: torch.func gradient and the update written out
 """
 
+import math
+
 import protocol
 
 arguments = protocol.parse_arguments()
@@ -126,7 +128,8 @@ class Whole:
             g, loss = gradient(parameters, x, target)
             t = state[2][0]
             t.add_(1)
-            rate, root = lr / (1 - beta1 ** t), torch.rsqrt(1 - beta2 ** t)
+            power = lambda beta: -torch.expm1(t * math.log(beta))  # 1 - beta^t, precise in f32 too
+            rate, root = lr / power(beta1), torch.rsqrt(power(beta2))
             for p, m, v, d in zip(parameters, state[0], state[1], g):
                 m.mul_(beta1).add_((1 - beta1) * d)
                 v.mul_(beta2).add_((1 - beta2) * d * d)

@@ -66,7 +66,7 @@ def _batch(rng, w):
     n_in, n_out = w.layers[0], w.layers[-1]
     if w.name == "xor":
         return [0, 0, 0, 1, 1, 0, 1, 1] + [0, 1, 1, 0]
-    x = [rng.random() for _ in range(w.batch * n_in)]
+    x = [rng.uniform(-1, 1) for _ in range(w.batch * n_in)]
     labels = [rng.randrange(n_out) for _ in range(w.batch)]
     if w.loss == "cross_entropy":
         return x + labels
