@@ -2,6 +2,7 @@
 #include <backprop.h>
 #include <check.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "graph.h"
