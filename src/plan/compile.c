@@ -143,7 +143,7 @@ static bp_status build_program(compilation *c) {
         bpi_graph_fail(c->graph, status, "%s", why.text);
         return status;
     }
-    status = bpi_place(program, c->graph->executor == BP_PLANNED);
+    status = bpi_place_program(program, c->graph->executor == BP_PLANNED);
     if (status != BP_OK || !(program->results = bpi_alloc_aligned(program->result_bytes)))
         return fail_memory(c);
     for (int k = 0; k < program->target_count; k++)
@@ -159,7 +159,7 @@ bpi_plan *bpi_compile(bp_graph *graph, const bpi_request *request, const bpi_str
         status = make_plan(&c);
     if (status == BP_OK)
         status = build_program(&c);
-    if (status == BP_OK && graph->executor == BP_PLANNED && bpi_emit(c.plan) != BP_OK)
+    if (status == BP_OK && graph->executor == BP_PLANNED && bpi_emit(c.plan, &graph->plans->why) != BP_OK)
         status = fail_memory(&c);
     bp_graph_free(c.scratch);
     bpi_free(c.roots);
@@ -182,6 +182,7 @@ void bpi_plan_free(bpi_plan *plan) {
     bpi_free(plan->pointed);
     bpi_free(plan->code);
     bpi_free(plan->uses);
+    bpi_free(plan->use_start);
     bpi_free(plan->random_state);
     bpi_free(plan);
 }

@@ -1,7 +1,169 @@
-/* From a placed program to instructions. */
-#include "inside.h"
+/* From a placed program to instructions: every step with its kernel, and with operands that point where
+ * they are. Operands that point at a leaf are listed by leaf, so that a new recording, or bp_point, only
+ * changes these. */
+#include <string.h>
 
-bp_status bpi_emit(bpi_plan *plan) {
-    (void)plan;
+#include "inside.h"
+#include "record.h"
+
+/* A call of a kernel on whole arrays: operands, then outputs, follow. */
+typedef struct kernel_call {
+    bp_kernel *kernel;
+    bp_call call;
+    uint64_t random[3]; /* seed, ordinal, step */
+    bp_array arrays[];
+} kernel_call;
+
+static bp_status run_map(const bpi_instruction *self) {
+    return self->map(self->n, self->x, self->y, self->more);
+}
+
+static bp_status run_kernel(const bpi_instruction *self) {
+    const kernel_call *call = self->more;
+    return call->kernel(&call->call);
+}
+
+static bp_status run_copy(const bpi_instruction *self) {
+    if (self->n > 0)
+        memcpy(self->y, self->x[0], self->n);
     return BP_OK;
+}
+
+/* ---- resolving ---------------------------------------------------------------------------------- */
+
+static bool emit_map(bpi_program *p, const bpi_step *step, bpi_instruction *to) {
+    const bpi_kernels *kernels = step->op->kernel;
+    double *attr = NULL;
+    if (step->attr) {
+        attr = bpi_arena_alloc(&p->memory, BP_MAX_ATTRS * sizeof *attr);
+        if (!attr)
+            return false;
+        bpi_map_attrs(step->op, step->attr, attr);
+    }
+    bool plain;
+    const bpi_spread *spread = bpi_spread_of(p, step, attr, &plain);
+    if (!plain && !spread)
+        return false;
+    to->run = plain ? run_map : bpi_run_spread;
+    to->map = bpi_map(kernels->map, p->regs[step->x[step->inputs - 1]].type->dtype);
+    to->n = (size_t)bp_shape_count(p->regs[step->y].type->shape);
+    to->more = plain ? (const void *)attr : spread;
+    return true;
+}
+
+static void fill_array(const bpi_program *p, bp_array *array, uint32_t reg) {
+    const bp_type *type = p->regs[reg].type;
+    *array = (bp_array){NULL, type, bp_shape_count(type->shape)};
+}
+
+static bool emit_kernel(bpi_plan *plan, const bpi_step *step, bpi_instruction *to, bp_failure *why) {
+    bpi_program *p = &plan->program;
+    size_t arrays = (size_t)step->inputs + step->outputs;
+    kernel_call *call = bpi_arena_alloc(&p->memory, sizeof *call + arrays * sizeof *call->arrays);
+    if (!call)
+        return false;
+    const bpi_kernels *kernels = step->op->kernel;
+    *call = (kernel_call){.kernel = kernels && kernels->fast ? kernels->fast : step->op->forward};
+    call->call = (bp_call){.op = step->op, .attr = step->attr, .inputs = step->inputs,
+                           .outputs = step->outputs, .x = call->arrays,
+                           .y = call->arrays + step->inputs, .random = call->random, .why = why};
+    for (int k = 0; k < step->inputs; k++)
+        fill_array(p, &call->arrays[k], step->x[k]);
+    for (uint32_t k = 0; k < step->outputs; k++)
+        fill_array(p, &call->arrays[step->inputs + k], step->y + k);
+    if (step->op->flags & BP_OP_RANDOM) {
+        call->random[1] = bpi_random_ordinal(step->op, step->attr);
+        plan->random_state[plan->random_count++] = call->random;
+    }
+    to->run = run_kernel;
+    to->more = call;
+    return true;
+}
+
+static bool emit_step(bpi_plan *plan, const bpi_step *step, bpi_instruction *to, bp_failure *why) {
+    *to = (bpi_instruction){.run = run_copy, .n = plan->program.regs[step->y].bytes};
+    switch ((bpi_step_kind)step->kind) {
+    case BPI_STEP_MAP:
+        return emit_map(&plan->program, step, to);
+    case BPI_STEP_KERNEL:
+        return emit_kernel(plan, step, to, why);
+    case BPI_STEP_COPY:
+        break;
+    }
+    return true;
+}
+
+/* ---- operands ----------------------------------------------------------------------------------- */
+
+/* Where the address of operand `k` of a step stands: k < inputs an operand, then the outputs, then the
+ * workspace. */
+static const void **operand_at(const bpi_step *step, bpi_instruction *code, int k) {
+    if (step->kind == BPI_STEP_KERNEL) {
+        kernel_call *call = (kernel_call *)code->more;
+        bool workspace = k == step->inputs + step->outputs;
+        return workspace ? (const void **)&call->call.workspace : (const void **)&call->arrays[k].data;
+    }
+    return k < step->inputs ? &code->x[k] : (const void **)&code->y;
+}
+
+static uint32_t reg_at(const bpi_step *step, int k) {
+    if (k < step->inputs)
+        return step->x[k];
+    int output = k - step->inputs;
+    return output < step->outputs ? step->y + (uint32_t)output : step->workspace;
+}
+
+static int operands(const bpi_step *step) {
+    return step->inputs + step->outputs + (step->workspace != BPI_NONE);
+}
+
+/* The number of the leaf where operand `k` of a step is; BPI_NONE when it is elsewhere. */
+static uint32_t leaf_at(const bpi_program *p, const bpi_step *step, int k) {
+    const bpi_reg *root = &p->regs[p->regs[reg_at(step, k)].root];
+    return root->home == BPI_HOME_LEAF ? (uint32_t)root->at.leaf : BPI_NONE;
+}
+
+void bpi_point_code(bpi_plan *plan, const char *arena) {
+    const bpi_program *p = &plan->program;
+    for (size_t s = 0; s < p->step_count; s++)
+        for (int k = 0; k < operands(&p->steps[s]); k++)
+            if (leaf_at(p, &p->steps[s], k) == BPI_NONE)
+                *operand_at(&p->steps[s], &plan->code[s], k) =
+                    bpi_reg_address(plan, reg_at(&p->steps[s], k), arena);
+    plan->base = arena;
+}
+
+/* Lists the operands that point at leaves, sorted by leaf by counting. */
+static bool list_uses(bpi_plan *plan) {
+    const bpi_program *p = &plan->program;
+    size_t *start = plan->use_start = bpi_alloc_zeroed((p->leaf_count + 2) * sizeof *start);
+    for (size_t s = 0; s < p->step_count && start; s++)
+        for (int k = 0; k < p->steps[s].inputs; k++) {
+            uint32_t leaf = leaf_at(p, &p->steps[s], k);
+            if (leaf != BPI_NONE)
+                start[leaf + 2]++;
+        }
+    for (size_t k = 2; k < p->leaf_count + 2 && start; k++)
+        start[k] += start[k - 1];
+    plan->uses = start ? bpi_alloc((start[p->leaf_count + 1] + 1) * sizeof *plan->uses) : NULL;
+    for (size_t s = 0; s < p->step_count && plan->uses; s++)
+        for (int k = 0; k < p->steps[s].inputs; k++) {
+            uint32_t leaf = leaf_at(p, &p->steps[s], k);
+            if (leaf != BPI_NONE)
+                plan->uses[start[leaf + 1]++] = operand_at(&p->steps[s], &plan->code[s], k);
+        }
+    return plan->uses != NULL;
+}
+
+bp_status bpi_emit(bpi_plan *plan, bp_failure *why) {
+    bpi_program *p = &plan->program;
+    size_t random = 0;
+    for (size_t s = 0; s < p->step_count; s++)
+        random += p->steps[s].op && (p->steps[s].op->flags & BP_OP_RANDOM);
+    plan->random_state = bpi_alloc((random + 1) * sizeof *plan->random_state);
+    plan->code = bpi_alloc_aligned((p->step_count + 1) * sizeof *plan->code);
+    bool ok = plan->random_state && plan->code;
+    for (size_t s = 0; s < p->step_count && ok; s++)
+        ok = emit_step(plan, &p->steps[s], &plan->code[s], why);
+    return ok && list_uses(plan) ? BP_OK : BP_ERR_MEMORY;
 }

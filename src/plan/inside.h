@@ -106,6 +106,7 @@ typedef struct bpi_step {
 /* A variable that takes the value of a register. */
 typedef struct bpi_effect {
     bpi_variable *variable;
+    uint32_t reg;   /* of the variable */
     uint32_t value;
     bool direct; /* the value is computed where the variable is: nothing to copy */
 } bpi_effect;
@@ -145,17 +146,11 @@ bool bpi_step_can_fail(const bpi_program *program, const bpi_step *step);
 /* Gives every target its place among the results. With `arena` also lets values of variables be computed
  * in place where that is safe, appends the copies of the others as steps, fills in lifetimes and places
  * every register of the arena. BP_ERR_MEMORY when memory is short. */
-bp_status bpi_place(bpi_program *program, bool arena);
+bp_status bpi_place_program(bpi_program *program, bool arena);
 
 /* ---- plans (plan.c) ------------------------------------------------------------------------------ */
 
 typedef struct bpi_instruction bpi_instruction;
-
-/* Operands that point at a leaf and change with it. */
-typedef struct bpi_use {
-    const void **where;
-    uint32_t leaf;
-} bpi_use;
 
 struct bpi_plan {
     bpi_plan *next; /* the one used before this one */
@@ -169,15 +164,15 @@ struct bpi_plan {
 
     uint64_t recording;   /* the recording whose tensors it is bound to; 0: none */
     bp_tensor **targets;  /* those tensors */
-    const bp_tensor **leaves;
+    const bpi_leaf **leaves;
     const void **pointed; /* by leaf: where its uses point now */
 
-    bpi_instruction *code; /* of a planned plan */
-    bpi_use *uses;         /* in the order of leaves */
-    size_t use_count;
+    bpi_instruction *code;   /* of a planned plan: one for each step */
+    const void ***uses;      /* operands that point at a leaf; those of leaf k are ... */
+    size_t *use_start;       /* ... uses[use_start[k]..use_start[k + 1]) */
     uint64_t **random_state; /* of the instructions that draw: {seed, ordinal, step} */
     size_t random_count;
-    const char *base; /* the arena that the operands point into */
+    const char *base; /* the arena that the operands point into; NULL: nowhere yet */
 };
 
 enum { BPI_PLANS_KEPT = 32 };
@@ -195,14 +190,39 @@ struct bpi_plans {
  * kept in the graph. */
 bpi_plan *bpi_plan_for(bp_graph *graph, const bpi_request *request);
 
+/* The graph of several tensors; NULL, with a failure kept where there is a graph, when one of them is NULL
+ * or of another graph (values.c). */
+bp_graph *bpi_graph_of(const char *function, bp_tensor *const *tensors, int count);
+
 /* Makes a plan that is not in the list yet; NULL with the failure kept (compile.c). */
 bpi_plan *bpi_compile(bp_graph *graph, const bpi_request *request, const bpi_structure *structure);
 void bpi_plan_free(bpi_plan *plan);
 
-/* Resolves the steps of a placed program into instructions (emit.c). */
-bp_status bpi_emit(bpi_plan *plan);
-/* Points every operand at its memory anew: the arena has moved. */
-void bpi_relocate(bpi_plan *plan, const char *arena);
+/* An instruction: a step with its kernel and operands resolved. It needs nothing else to run, so that any
+ * thread can run it. */
+struct bpi_instruction {
+    bp_status (*run)(const bpi_instruction *self);
+    bpi_map_fn *map;
+    size_t n; /* elements; bytes for a copy */
+    const void *x[3];
+    void *y;
+    const void *more; /* attributes, a bpi_spread or a bpi_kernel_call */
+};
+
+/* Resolves the steps of a placed program into instructions (emit.c); kernels put their words into `why`.
+ * BP_ERR_MEMORY when memory is short. */
+bp_status bpi_emit(bpi_plan *plan, bp_failure *why);
+/* Points every operand at its memory again, after the arena has moved. */
+void bpi_point_code(bpi_plan *plan, const char *arena);
+
+/* How an elementwise instruction with broadcast operands runs (spread.c). */
+typedef struct bpi_spread bpi_spread;
+/* Returns how to run a map kernel with these operands, in the program's memory; NULL without memory. With
+ * *plain set no operand is broadcast, and nothing is needed. */
+const bpi_spread *bpi_spread_of(bpi_program *program, const bpi_step *step, const double *attr,
+                                bool *plain);
+bp_status bpi_run_spread(const bpi_instruction *self);
+
 /* Runs the instructions (run.c). `why` says what failed. */
 bp_status bpi_run_code(bp_graph *graph, bpi_plan *plan, bp_failure *why);
 /* Runs the program of a naive plan (naive.c). */

@@ -1,18 +1,196 @@
-/* Placement: where each register lives, and for how long. */
+/* Placement: which register lives where, and from which step to which.
+ *
+ * State is safe: a step may write into a variable only after the last step that can fail, and after the
+ * last other reader of the old value. A new value for which that holds, and that is computed element by
+ * element, is computed where the variable is; every other one is copied there at the very end.
+ *
+ * An elementwise step may write its result over an operand that nobody reads afterwards. Registers that
+ * share memory in this way form one buffer; offsets.c places the buffers. */
 #include "inside.h"
+#include "offsets.h"
 
-static void place_results(bpi_program *program) {
-    for (size_t k = 0; k < program->reg_count; k++) {
-        bpi_reg *reg = &program->regs[k];
+static const bpi_reg *root_of(const bpi_program *p, uint32_t reg) { return &p->regs[p->regs[reg].root]; }
+
+/* ---- results ------------------------------------------------------------------------------------ */
+
+static void place_results(bpi_program *p) {
+    for (size_t k = 0; k < p->reg_count; k++) {
+        bpi_reg *reg = &p->regs[k];
         if (reg->root != k || reg->home != BPI_HOME_RESULT)
             continue;
-        reg->at.offset = program->result_bytes;
-        program->result_bytes += bpi_aligned(reg->bytes);
+        reg->at.offset = p->result_bytes;
+        p->result_bytes += bpi_aligned(reg->bytes);
     }
 }
 
-bp_status bpi_place(bpi_program *program, bool arena) {
-    (void)arena;
+/* ---- what may be overwritten -------------------------------------------------------------------- */
+
+/* Tells whether a step may write its result where register `root` is, as far as that step goes: every
+ * operand there is read element by element, each before it is written. */
+static bool may_overwrite(const bpi_program *p, const bpi_step *step, uint32_t root) {
+    const bpi_reg *y = &p->regs[step->y];
+    if (step->kind != BPI_STEP_MAP || step->outputs != 1)
+        return false;
+    for (int k = 0; k < step->inputs; k++) {
+        const bpi_reg *x = &p->regs[step->x[k]];
+        if (x->root == root && (x->bytes != y->bytes || bp_dtype_size(x->type->dtype) !=
+                                                            bp_dtype_size(y->type->dtype)))
+            return false;
+    }
+    return p->regs[root].bytes == y->bytes;
+}
+
+/* ---- new values of variables -------------------------------------------------------------------- */
+
+/* By register: the step that computes it, and the last that reads its memory; BPI_NONE: none. */
+typedef struct readers {
+    uint32_t *made, *read;
+} readers;
+
+static void note_readers(const bpi_program *p, const readers *r) {
+    for (size_t k = 0; k < p->reg_count; k++)
+        r->made[k] = r->read[k] = BPI_NONE;
+    for (size_t s = 0; s < p->step_count; s++) {
+        for (int k = 0; k < p->steps[s].inputs; k++)
+            r->read[p->regs[p->steps[s].x[k]].root] = (uint32_t)s;
+        for (uint32_t k = 0; k < p->steps[s].outputs; k++)
+            r->made[p->steps[s].y + k] = (uint32_t)s;
+    }
+}
+
+/* The number of steps up to and including the last one that can fail. */
+static size_t steps_at_risk(const bpi_program *p) {
+    size_t count = p->step_count;
+    while (count > 0 && !bpi_step_can_fail(p, &p->steps[count - 1]))
+        count--;
+    return count;
+}
+
+static bool can_be_direct(const bpi_program *p, const bpi_effect *effect, const readers *r, size_t risk) {
+    uint32_t value = p->regs[effect->value].root, variable = effect->reg;
+    uint32_t made = r->made[value], read = r->read[variable];
+    return p->regs[value].home == BPI_HOME_ARENA && made != BPI_NONE && made >= risk &&
+           (read == BPI_NONE || read <= made) && may_overwrite(p, &p->steps[made], variable);
+}
+
+static void make_direct(bpi_program *p, const readers *r) {
+    size_t risk = steps_at_risk(p);
+    for (size_t k = 0; k < p->effect_count; k++) {
+        bpi_effect *effect = &p->effects[k];
+        effect->direct = can_be_direct(p, effect, r, risk);
+        if (!effect->direct)
+            continue;
+        bpi_reg *value = &p->regs[p->regs[effect->value].root];
+        value->home = BPI_HOME_FIXED;
+        value->at.fixed = effect->variable->data;
+    }
+}
+
+/* Appends the copies into variables whose new value was computed elsewhere. */
+static bool append_copies(bpi_program *p) {
+    for (size_t k = 0; k < p->effect_count; k++) {
+        if (p->effects[k].direct)
+            continue;
+        uint32_t *x = bpi_arena_alloc(&p->memory, sizeof *x);
+        if (!x)
+            return false;
+        *x = p->effects[k].value;
+        p->steps[p->step_count++] = (bpi_step){.x = x, .y = p->effects[k].reg, .workspace = BPI_NONE,
+                                               .inputs = 1, .outputs = 1, .kind = BPI_STEP_COPY};
+    }
+    return true;
+}
+
+static bool place_effects(bpi_program *p) {
+    uint32_t *memory = bpi_alloc(2 * (p->reg_count + 1) * sizeof *memory);
+    if (!memory)
+        return false;
+    readers r = {memory, memory + p->reg_count};
+    note_readers(p, &r);
+    make_direct(p, &r);
+    bpi_free(memory);
+    return append_copies(p);
+}
+
+/* ---- lifetimes and buffers ---------------------------------------------------------------------- */
+
+static void extend_life(bpi_program *p, uint32_t reg, size_t step) {
+    bpi_reg *root = &p->regs[p->regs[reg].root];
+    if (root->first == BPI_NONE)
+        root->first = (uint32_t)step;
+    root->last = (uint32_t)step;
+}
+
+static void find_lifetimes(bpi_program *p) {
+    for (size_t s = 0; s < p->step_count; s++) {
+        const bpi_step *step = &p->steps[s];
+        if (step->workspace != BPI_NONE)
+            extend_life(p, step->workspace, s);
+        for (uint32_t k = 0; k < step->outputs; k++)
+            extend_life(p, step->y + k, s);
+        for (int k = 0; k < step->inputs; k++)
+            extend_life(p, step->x[k], s);
+    }
+}
+
+/* The operand that dies at step `s` and that its result may be written over; BPI_NONE: none. */
+static uint32_t dying_operand(const bpi_program *p, size_t s) {
+    const bpi_step *step = &p->steps[s];
+    if (step->kind != BPI_STEP_MAP || root_of(p, step->y)->home != BPI_HOME_ARENA)
+        return BPI_NONE;
+    for (int k = 0; k < step->inputs; k++) {
+        const bpi_reg *root = root_of(p, step->x[k]);
+        if (root->home == BPI_HOME_ARENA && root->last == s && may_overwrite(p, step, root->root))
+            return root->root;
+    }
+    return BPI_NONE;
+}
+
+/* Numbers the buffers: `buffer_of` by register; a register that is written over another shares its. */
+static size_t make_buffers(const bpi_program *p, uint32_t *buffer_of, bpi_buffer *buffers) {
+    size_t count = 0;
+    for (size_t s = 0; s < p->step_count; s++) {
+        const bpi_step *step = &p->steps[s];
+        uint32_t under = dying_operand(p, s);
+        for (uint32_t k = 0; k <= step->outputs; k++) {
+            uint32_t reg = k < step->outputs ? step->y + k : step->workspace;
+            if (reg == BPI_NONE || p->regs[reg].home != BPI_HOME_ARENA)
+                continue;
+            const bpi_reg *r = &p->regs[reg];
+            if (under != BPI_NONE && k < step->outputs) {
+                buffer_of[reg] = buffer_of[under];
+                buffers[buffer_of[reg]].last = r->last;
+            } else {
+                buffer_of[reg] = (uint32_t)count;
+                buffers[count++] = (bpi_buffer){bpi_aligned(r->bytes), 0, r->first, r->last};
+            }
+        }
+    }
+    return count;
+}
+
+static bool place_arena(bpi_program *p) {
+    find_lifetimes(p);
+    uint32_t *buffer_of = bpi_alloc((p->reg_count + 1) * sizeof *buffer_of);
+    bpi_buffer *buffers = bpi_alloc((p->reg_count + 1) * sizeof *buffers);
+    bool ok = buffer_of && buffers;
+    if (ok) {
+        for (size_t k = 0; k < p->reg_count; k++)
+            buffer_of[k] = BPI_NONE;
+        size_t count = make_buffers(p, buffer_of, buffers);
+        ok = bpi_place_buffers(buffers, count, p->step_count, &p->arena_bytes, &p->bound_bytes);
+    }
+    for (size_t k = 0; k < p->reg_count && ok; k++)
+        if (buffer_of[k] != BPI_NONE)
+            p->regs[k].at.offset = buffers[buffer_of[k]].offset;
+    bpi_free(buffer_of);
+    bpi_free(buffers);
+    return ok;
+}
+
+bp_status bpi_place_program(bpi_program *program, bool arena) {
     place_results(program);
-    return BP_OK;
+    if (!arena)
+        return BP_OK;
+    return place_effects(program) && place_arena(program) ? BP_OK : BP_ERR_MEMORY;
 }

@@ -70,8 +70,8 @@ static void bind(const bp_graph *graph, bpi_plan *plan, const bpi_request *reque
                  const bpi_structure *structure) {
     forget_values(graph, plan);
     memcpy(plan->targets, request->targets, (size_t)request->count * sizeof *plan->targets);
-    if (structure->leaf_count > 0)
-        memcpy(plan->leaves, structure->leaves, structure->leaf_count * sizeof *plan->leaves);
+    for (size_t k = 0; k < structure->leaf_count; k++)
+        plan->leaves[k] = structure->leaves[k]->node->leaf;
     plan->recording = graph->recording;
 }
 
@@ -185,7 +185,7 @@ bool bpi_fresh(const bp_tensor *tensor) {
     if (plan->random && graph->model->step_stamp > value->stamp)
         return false;
     for (size_t k = 0; k < plan->program.leaf_count; k++)
-        if (leaf_stamp(plan->leaves[k]->node->leaf) > value->stamp)
+        if (leaf_stamp(plan->leaves[k]) > value->stamp)
             return false;
     return true;
 }

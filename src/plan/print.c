@@ -1,18 +1,138 @@
-/* A plan as text. */
+/* A plan as text: a line per step, with where its result is and what it costs; then totals. */
 #include "inside.h"
 
+/* ---- one step ----------------------------------------------------------------------------------- */
+
+static void add_place(bpi_text *text, const bpi_reg *root) {
+    switch ((bpi_home)root->home) {
+    case BPI_HOME_ARENA:
+        bpi_text_add(text, "%10zu", root->at.offset);
+        return;
+    case BPI_HOME_RESULT:
+        bpi_text_add(text, "%10s", "result");
+        return;
+    case BPI_HOME_CONSTANT:
+        bpi_text_add(text, "%10s", "constant");
+        return;
+    case BPI_HOME_LEAF:
+        bpi_text_add(text, "%10s", "leaf");
+        return;
+    case BPI_HOME_FIXED:
+        bpi_text_add(text, "%10s", "variable");
+        return;
+    }
+}
+
+/* "%7", or "hidden.weight" for what has a name, and the shape. */
+static void add_reg(bpi_text *text, const bpi_program *p, uint32_t reg) {
+    char shape[BPI_SHAPE_TEXT];
+    const bpi_reg *r = &p->regs[reg];
+    if (r->name)
+        bpi_text_add(text, "%s", r->name);
+    else
+        bpi_text_add(text, "%%%u", (unsigned)reg);
+    bpi_text_add(text, "%s", r->type->shape.rank ? bpi_shape_text(&r->type->shape, shape) : "");
+}
+
+static void add_attr(bpi_text *text, const bp_attr_spec *spec, const bp_attr *attr) {
+    bpi_text_add(text, " %s=", spec->name);
+    if (attr->type == BP_ATTR_REAL)
+        bpi_text_add(text, "%g", attr->as.f);
+    else if (attr->type == BP_ATTR_DTYPE)
+        bpi_text_add(text, "%s", bp_dtype_name((bp_dtype)attr->as.i));
+    else if (attr->type == BP_ATTR_INT)
+        bpi_text_add(text, "%lld", (long long)attr->as.i);
+    for (int k = 0; attr->type == BP_ATTR_INTS && k <= attr->count; k++)
+        if (k == attr->count)
+            bpi_text_add(text, "%s", k ? ")" : "()");
+        else
+            bpi_text_add(text, "%s%lld", k ? "," : "(", (long long)attr->as.list[k]);
+}
+
+/* What a step costs; copies cost their bytes. */
+static void cost_of(const bpi_program *p, const bpi_step *step, double *flops, double *bytes) {
+    enum { MOST = 8 };
+    bp_type types[MOST];
+    *flops = 0;
+    *bytes = 0;
+    for (int k = 0; k < step->inputs + step->outputs; k++)
+        *bytes += (double)p->regs[k < step->inputs ? step->x[k]
+                                                   : step->y + (uint32_t)(k - step->inputs)].bytes;
+    if (!step->op)
+        return;
+    *flops = (double)bp_shape_count(p->regs[step->y].type->shape);
+    if (!step->op->cost || step->inputs > MOST)
+        return;
+    bp_failure why = {.status = BP_OK};
+    bp_signature s = {.op = step->op, .inputs = step->inputs, .x = types, .attr = step->attr, .why = &why};
+    for (int k = 0; k < step->inputs; k++)
+        types[k] = *p->regs[step->x[k]].type;
+    for (uint32_t k = 0; k < step->outputs; k++)
+        s.y[k] = *p->regs[step->y + k].type;
+    step->op->cost(&s, flops, bytes);
+}
+
+static void add_step(bpi_text *text, const bpi_program *p, size_t s, double *total_flops) {
+    const bpi_step *step = &p->steps[s];
+    const bpi_reg *y = &p->regs[step->y];
+    double flops, bytes;
+    cost_of(p, step, &flops, &bytes);
+    *total_flops += flops;
+    bpi_text_add(text, "%5zu ", s);
+    add_place(text, &p->regs[y->root]);
+    bpi_text_add(text, " %10zu %10.0f  %s ", y->bytes, flops, bp_dtype_name(y->type->dtype));
+    for (uint32_t k = 0; k < step->outputs; k++) {
+        bpi_text_add(text, "%s", k ? ", " : "");
+        add_reg(text, p, step->y + k);
+    }
+    bpi_text_add(text, " = %s(", step->op ? step->op->name : "copy");
+    for (int k = 0; k < step->inputs; k++) {
+        bpi_text_add(text, "%s", k ? ", " : "");
+        add_reg(text, p, step->x[k]);
+    }
+    bpi_text_add(text, ")");
+    for (int k = 0; step->attr && step->op->attrs[k].type != BP_ATTR_NONE; k++)
+        add_attr(text, &step->op->attrs[k], &step->attr[k]);
+    bpi_text_add(text, "\n");
+}
+
+/* ---- the plan ----------------------------------------------------------------------------------- */
+
+static size_t count_direct(const bpi_program *p) {
+    size_t count = 0;
+    for (size_t k = 0; k < p->effect_count; k++)
+        count += p->effects[k].direct;
+    return count;
+}
+
+static void add_program(bpi_text *text, const bpi_program *p, bp_executor executor) {
+    double flops = 0;
+    bpi_text_add(text, "%s\n", executor == BP_NAIVE ? "naive: one op at a time, memory of its own for each"
+                                                    : "planned");
+    bpi_text_add(text, "%5s %10s %10s %10s  %s\n", "step", "offset", "bytes", "flops", "result = op(operands)");
+    for (size_t s = 0; s < p->step_count; s++)
+        add_step(text, p, s, &flops);
+    bpi_text_add(text, "%zu instructions, %.0f flops\n", p->step_count, flops);
+    if (executor == BP_PLANNED)
+        bpi_text_add(text, "arena %zu bytes (at least %zu for these lifetimes), ", p->arena_bytes,
+                     p->bound_bytes);
+    bpi_text_add(text, "results %zu bytes, constants %zu bytes\n", p->result_bytes, p->constant_bytes);
+    if (p->effect_count > 0)
+        bpi_text_add(text, "%zu variables assigned, %zu of them in place\n", p->effect_count,
+                     count_direct(p));
+}
+
 const char *bpi_request_plan_text(bp_graph *graph, const bpi_request *request) {
-    bpi_plan *plan = bpi_plan_for(graph, request);
+    const bpi_plan *plan = bpi_plan_for(graph, request);
     if (!plan)
         return NULL;
     bpi_text_clear(&graph->text);
-    bpi_text_add(&graph->text, "plan of %zu steps\n", plan->program.step_count);
-    return bpi_text_data(&graph->text);
+    add_program(&graph->text, &plan->program, plan->executor);
+    const char *text = bpi_text_data(&graph->text);
+    return text ? text : bpi_graph_fail(graph, BP_ERR_MEMORY, "out of memory for the text of a plan");
 }
 
 const char *bp_plan_text(bp_tensor *const *targets, int count) {
-    if (!targets || count < 1 || !targets[0])
-        return NULL;
-    return bpi_request_plan_text(targets[0]->node->graph,
-                                 &(bpi_request){.targets = targets, .count = count});
+    bp_graph *graph = bpi_graph_of("bp_plan_text", targets, count);
+    return graph ? bpi_request_plan_text(graph, &(bpi_request){.targets = targets, .count = count}) : NULL;
 }

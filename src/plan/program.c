@@ -289,7 +289,8 @@ static bp_status add_effect(builder *b, const bpi_node *node) {
                         "the assignment, or run them one after the other",
                         variable->name);
     if (!known)
-        p->effects[p->effect_count++] = (bpi_effect){variable, value, false};
+        p->effects[p->effect_count++] =
+            (bpi_effect){variable, reg_of(node->x[0]), value, false};
     return BP_OK;
 }
 

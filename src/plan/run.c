@@ -1,4 +1,4 @@
-/* Running a plan. */
+/* Running the instructions of a plan. A run that has been made before takes no memory. */
 #include <string.h>
 
 #include "inside.h"
@@ -14,7 +14,7 @@ void *bpi_reg_address(const bpi_plan *plan, uint32_t reg, const char *arena) {
     case BPI_HOME_CONSTANT:
         return p->constants + root->at.offset;
     case BPI_HOME_LEAF:
-        return (void *)plan->leaves[root->at.leaf]->node->leaf->data;
+        return (void *)plan->leaves[root->at.leaf]->data;
     case BPI_HOME_FIXED:
         break;
     }
@@ -49,6 +49,70 @@ bp_status bpi_step_fail(const bpi_program *program, const bpi_step *step, bp_sta
     return bpi_fail(why, status, "%s", text);
 }
 
+/* ---- the leaves --------------------------------------------------------------------------------- */
+
+static bool inside(const void *at, const void *block, size_t bytes) {
+    return (uintptr_t)at >= (uintptr_t)block && (uintptr_t)at - (uintptr_t)block < bytes;
+}
+
+/* An input that was pointed at memory that the run itself writes would change under its readers. */
+static bp_status check_pointer(const bpi_plan *plan, const void *data, bp_failure *why) {
+    const bpi_program *p = &plan->program;
+    bool written = inside(data, p->results, p->result_bytes);
+    for (size_t k = 0; k < p->effect_count; k++)
+        written = written || inside(data, p->effects[k].variable->data,
+                                    bpi_type_bytes(&p->effects[k].variable->type));
+    if (!written)
+        return BP_OK;
+    return bpi_fail(why, BP_ERR_STATE,
+                    "bp_point: an input points at memory that this run writes (a result, or a variable "
+                    "that it assigns); copy the values into the input with bp_write");
+}
+
+/* Makes the operands point where the leaves are now. */
+static bp_status point_leaves(bpi_plan *plan, bp_failure *why) {
+    for (size_t k = 0; k < plan->program.leaf_count; k++) {
+        const void *data = plan->leaves[k]->data;
+        if (data == plan->pointed[k])
+            continue;
+        if (plan->leaves[k]->pointed && check_pointer(plan, data, why) != BP_OK)
+            return why->status;
+        for (size_t u = plan->use_start[k]; u < plan->use_start[k + 1]; u++)
+            *plan->uses[u] = data;
+        plan->pointed[k] = data;
+    }
+    return BP_OK;
+}
+
+/* ---- running ------------------------------------------------------------------------------------ */
+
+/* Makes the arena large enough for a plan; other plans find out that it has moved when they run. */
+static bool grow_arena(bpi_plans *plans, size_t bytes) {
+    if (plans->arena && plans->arena_bytes >= bytes)
+        return true;
+    bpi_free(plans->arena);
+    plans->arena = bpi_alloc_aligned(bytes);
+    plans->arena_bytes = plans->arena ? bytes : 0;
+    return plans->arena != NULL;
+}
+
 bp_status bpi_run_code(bp_graph *graph, bpi_plan *plan, bp_failure *why) {
-    return bpi_run_naive(graph, plan, why);
+    const bpi_program *p = &plan->program;
+    if (!grow_arena(graph->plans, p->arena_bytes))
+        return bpi_fail(why, BP_ERR_MEMORY, "out of memory for %zu bytes of intermediate values",
+                        p->arena_bytes);
+    if (plan->base != graph->plans->arena)
+        bpi_point_code(plan, graph->plans->arena);
+    bp_status status = point_leaves(plan, why);
+    for (size_t k = 0; k < plan->random_count; k++) {
+        plan->random_state[k][0] = graph->model->seed;
+        plan->random_state[k][2] = graph->model->step;
+    }
+    const bpi_instruction *at = plan->code, *end = at + p->step_count;
+    for (; at < end && status == BP_OK; at++) {
+        status = at->run(at);
+        if (status != BP_OK)
+            bpi_step_fail(p, &p->steps[at - plan->code], status, why);
+    }
+    return status;
 }

@@ -10,22 +10,20 @@ static const void *leaf_data(const bpi_leaf *leaf) {
     return leaf->kind == BPI_VARIABLE ? leaf->variable->data : leaf->data;
 }
 
-/* The graph of several tensors; NULL, with a failure kept where there is a graph, when one is NULL or of
- * another graph. */
-static bp_graph *graph_of(bp_tensor *const *tensors, int count) {
+bp_graph *bpi_graph_of(const char *function, bp_tensor *const *tensors, int count) {
     bp_graph *graph = NULL;
-    for (int k = 0; k < count && !graph; k++)
+    for (int k = 0; k < count && tensors && !graph; k++)
         graph = tensors[k] ? tensors[k]->node->graph : NULL;
     for (int k = 0; k < count && graph; k++)
         if (!tensors[k])
             return bpi_graph_fail(graph, BP_ERR_ARGUMENT,
-                                  "bp_eval: tensor number %d of %d is NULL; was the call that made it "
-                                  "checked?", k + 1, count);
+                                  "%s: tensor number %d of %d is NULL; was the call that made it checked?",
+                                  function, k + 1, count);
         else if (tensors[k]->node->graph != graph)
             return bpi_graph_fail(graph, BP_ERR_ARGUMENT,
-                                  "bp_eval: tensor number %d (%s \"%s\") belongs to another graph than "
-                                  "the first; evaluate each graph's tensors in a call of their own",
-                                  k + 1, tensors[k]->node->op->name, bp_name(tensors[k]));
+                                  "%s: tensor number %d (%s \"%s\") belongs to another graph than the "
+                                  "first; give each graph's tensors in a call of their own",
+                                  function, k + 1, tensors[k]->node->op->name, bp_name(tensors[k]));
     return graph;
 }
 
@@ -37,7 +35,7 @@ static bool needs_run(const bp_tensor *tensor) {
 bp_status bp_eval(bp_tensor *const *tensors, int count) {
     if (count == 0)
         return BP_OK;
-    bp_graph *graph = tensors && count > 0 ? graph_of(tensors, count) : NULL;
+    bp_graph *graph = bpi_graph_of("bp_eval", tensors, count);
     if (!graph)
         return BP_ERR_ARGUMENT;
     bp_tensor *few[FEW];
