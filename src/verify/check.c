@@ -155,8 +155,9 @@ static void note_zeros(op_check *check, const recording *r, double *const *gradi
     }
 }
 
-/* Second order needs a rule that records; the record may say that it is zero or not defined. */
-static bool has_second_order(const bp_op *op) { return op->vjp && !(op->flags & BP_OP_NO_SECOND); }
+/* Second order needs a rule that records. Where it is zero for the operands (BP_OP_NO_SECOND), it still
+ * is not for the cotangents, in which every rule is linear. */
+static bool has_second_order(const bp_op *op) { return op->vjp != NULL; }
 
 static bp_status check_f64(op_check *check, const recording *r, bpi_gradients *gradients,
                            const char *where) {
@@ -224,6 +225,10 @@ static bp_status check_zeros(op_check *check) {
         if (check->nonzero[k] && declared)
             return fail_zero(check, k, "not zero, although the record says BP_OP_ZERO_GRADIENT");
     }
+    bool second = check->differentiable && has_second_order(check->op);
+    if (second && !allowed && !check->base.second_nonzero)
+        return fail_zero(check, 0, "not zero, but its own gradient is, also with respect to the "
+                         "cotangent that it is linear in");
     return BP_OK;
 }
 

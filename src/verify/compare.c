@@ -193,7 +193,7 @@ static void report_worst(const tensor_check *t) {
     const bp_tensor *x = t->subject->x[t->input];
     char element[100];
     r->checked += t->count;
-    if (t->count == 0 || !worse(t->worst.error, r->worst))
+    if (t->count == 0 || (r->where[0] && !worse(t->worst.error, r->worst)))
         return;
     int64_t index = t->index[t->worst_at];
     bpi_element_text(bp_name(x), &x->type->shape, index, element, sizeof element);
@@ -283,5 +283,7 @@ bp_status bpi_compare_second(bpi_check *check, const bpi_subject *s, const bpi_g
     second.where = where;
     bpi_gradients gg;
     bp_status status = bpi_gradients_of(check, &second, &gg);
+    for (int k = 0; status == BP_OK && k < inputs; k++)
+        check->second_nonzero |= bpi_any(gg.value[k], bp_tensor_count(x[k]));
     return status == BP_OK ? bpi_compare(check, &second, &gg) : status;
 }

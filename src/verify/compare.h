@@ -22,6 +22,7 @@ typedef struct bpi_check {
     bp_check_config config;
     bp_check_report *report;
     bpi_arena arena;  /* arrays of the check; freed by its owner */
+    bool second_nonzero; /* some gradient of second order was not zero */
     uint64_t digest;  /* of the bits of all analytic gradients so far, -0 taken as 0 */
     bp_failure why;   /* when the check could not be done */
 } bpi_check;

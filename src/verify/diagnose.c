@@ -89,18 +89,44 @@ static int64_t count_wrong(const bpi_symptoms *s, double scale) {
     return wrong;
 }
 
-/* How many operands of the nodes behind the targets a tensor is. */
-static int count_uses(const bpi_symptoms *s) {
+/* How a tensor is used by the nodes behind the targets. */
+typedef struct uses {
+    int count;      /* as how many operands */
+    bool broadcast; /* by an elementwise op whose result is larger */
+} uses;
+
+static uses find_uses(const bpi_symptoms *s) {
     const bp_tensor *x = s->subject->x[s->input];
     bpi_closure closure;
+    uses found = {0, false};
     if (bpi_closure_of(x->node->graph, s->subject->y, s->subject->count, &closure) != BP_OK)
-        return 0;
-    int uses = 0;
+        return found;
     for (size_t k = 0; k < closure.count; k++)
         for (int i = 0; i < closure.nodes[k]->inputs; i++)
-            uses += closure.nodes[k]->x[i] == x;
+            if (closure.nodes[k]->x[i] == x) {
+                found.count++;
+                found.broadcast |= (closure.nodes[k]->op->flags & BP_OP_ELEMENTWISE) &&
+                                   bp_tensor_count(&closure.nodes[k]->y[0]) > bp_tensor_count(x);
+            }
     bpi_free(closure.nodes);
-    return uses;
+    return found;
+}
+
+/* With several targets: is the gradient that of one target alone? */
+static bool one_target_only(const bpi_symptoms *s, double scale) {
+    const bpi_subject *subject = s->subject;
+    bp_tensor *x = subject->x[s->input], *gradient;
+    for (int t = 0; t < subject->count && subject->count > 1; t++) {
+        if (bp_grads(&subject->y[t], &subject->c[t], 1, &x, 1, &gradient) != BP_OK)
+            return false;
+        const double *alone = bp_f64(gradient);
+        bool same = alone != NULL;
+        for (int64_t i = 0; i < s->compared && same; i++)
+            same = near(analytic_at(s, i), alone[s->index[i]], scale);
+        if (same)
+            return true;
+    }
+    return false;
 }
 
 static void explain_factor(const bpi_symptoms *s, double factor, char *out, size_t size) {
@@ -113,9 +139,6 @@ static void explain_factor(const bpi_symptoms *s, double factor, char *out, size
     else if (n > 1 && near(factor, 1 / n, 0))
         bpi_format(out, size, "too small by %g, the number of elements: a mean where a sum is meant",
                    n);
-    else if (near(factor, 0.5, 0) && count_uses(s) > 1)
-        bpi_format(out, size, "half of what it should be, and the tensor is used more than once: a "
-                   "contribution is not added up");
     else
         bpi_format(out, size, "wrong by the constant factor %.6g", factor);
 }
@@ -138,6 +161,18 @@ static bool explain_moved(const bpi_symptoms *s, double scale, char *out, size_t
     return true;
 }
 
+static void explain_unknown(const bpi_symptoms *s, double scale, char *out, size_t size) {
+    int64_t wrong = count_wrong(s, scale);
+    uses found = find_uses(s);
+    bpi_format(out, size, "not recognised; %lld of %lld elements differ; %s",
+               (long long)(wrong ? wrong : 1), (long long)s->compared,
+               found.broadcast ? "the tensor is broadcast: is its cotangent summed over the dimensions "
+                                 "that are repeated?"
+               : found.count > s->subject->count
+                   ? "the tensor is used more than once: are all contributions added up?"
+                   : "a term is missing or wrong, or a kink is close by");
+}
+
 void bpi_diagnose(const bpi_symptoms *s, char *out, size_t size) {
     double scale = largest_numeric(s);
     if (!finite_everywhere(s)) {
@@ -153,17 +188,14 @@ void bpi_diagnose(const bpi_symptoms *s, char *out, size_t size) {
         bpi_format(out, size, "it is zero everywhere: no cotangent arrives, or the rule drops it");
         return;
     }
-    double factor = common_factor(s, scale);
-    if (factor != 0 && !near(factor, 1, 0)) {
-        explain_factor(s, factor, out, size);
+    if (one_target_only(s, scale)) {
+        bpi_format(out, size, "of several uses of the tensor only one contributes: contributions are not "
+                   "added up");
         return;
     }
-    if (explain_moved(s, scale, out, size))
-        return;
-    int64_t wrong = count_wrong(s, scale);
-    int uses = count_uses(s);
-    bpi_format(out, size, "not recognised; %lld of %lld elements differ%s",
-               (long long)(wrong ? wrong : 1), (long long)s->compared,
-               uses > 1 ? "; the tensor is used more than once: are all contributions added up?"
-                        : "; a term is missing, or a kink is close by");
+    double factor = common_factor(s, scale);
+    if (factor != 0 && !near(factor, 1, 0))
+        explain_factor(s, factor, out, size);
+    else if (!explain_moved(s, scale, out, size))
+        explain_unknown(s, scale, out, size);
 }
