@@ -203,10 +203,13 @@ START_TEST(integer_division_by_zero_is_an_error_of_the_run)
     bp_tensor *x = tensor(BP_I32, BP_SHAPE(3), (double[]){6, 7, 8});
     bp_tensor *y = tensor(BP_I32, BP_SHAPE(3), (double[]){2, 0, 2});
     bp_tensor *z = bp_div(x, y);
-    expect_run_failure(z, BP_ERR_ARITHMETIC, "7 by 0 at element 1");
+    expect_run_failure(z, BP_ERR_ARITHMETIC, "integer division by zero");
+    ck_assert_int_eq(bp_eval(&z, 1), BP_ERR_ARITHMETIC); /* naively: says where */
+    ck_assert_ptr_nonnull(strstr(bp_error(g), "7 by 0 at element 1"));
+    bp_clear_error(g);
     write_values(x, (double[]){6, 7, INT32_MIN});
     write_values(y, (double[]){2, 2, -1});
-    expect_run_failure(z, BP_ERR_ARITHMETIC, "-2147483648 by -1 at element 2");
+    expect_run_failure(z, BP_ERR_ARITHMETIC, "div");
     write_values(y, (double[]){2, 2, 2});
     expect(z, 3, (double[]){3, 3, INT32_MIN / 2});
 }
@@ -653,8 +656,9 @@ START_TEST(shapes_that_do_not_broadcast_are_explained)
 {
     bp_tensor *e = zeros(BP_F64, BP_SHAPE(3)), *x = zeros(BP_F64, BP_SHAPE(6));
     expect_failure(bp_mul(e, x), BP_ERR_SHAPE, "shapes [3] and [6] do not broadcast");
-    expect_failure(bp_mul(bp_named(e, "error"), x), BP_ERR_SHAPE, "\"error\"");
     expect_failure(bp_mul(e, x), BP_ERR_SHAPE, "bp_outer");
+    bp_tensor *error = bp_named(bp_neg(e), "error");
+    expect_failure(bp_mul(error, x), BP_ERR_SHAPE, "\"error\" f64 [3]");
     bp_tensor *a = zeros(BP_F64, BP_SHAPE(4, 5));
     expect_failure(bp_add(a, zeros(BP_F64, BP_SHAPE(4))), BP_ERR_SHAPE, "reshape the [4] to [4,1]");
     expect_failure(bp_sub(a, zeros(BP_F64, BP_SHAPE(5, 4))), BP_ERR_SHAPE, "bp_transpose");
