@@ -3,8 +3,8 @@
  *     d = g + λ w;   v ← μ v + d;   w ← w - lr v,   with Nesterov w ← w - lr (d + μ v)
  *
  * as in PyTorch with dampening 0 (v starts at 0, so that the first step is w - lr d). Source:
- * I. Sutskever et al., "On the importance of initialization and momentum in deep learning", ICML 2013,
- * with the rate outside the velocity. */
+ * I. Sutskever et al., "On the importance of initialization and momentum in deep learning", ICML
+ * 2013, with the rate outside the velocity. */
 #include "optim/rule.h"
 
 #include <math.h>
