@@ -198,6 +198,16 @@ static inline vec v_max(vec a, vec b) { return V_OP(max)(a, b); }
 static inline vec v_min(vec a, vec b) { return V_OP(min)(a, b); }
 #endif
 
+/* Returns min(|a|, most); for a NaN either NaN or most. */
+static inline vec v_min_abs(vec a, real most)
+{
+#if BPI_VEC_BITS == 512
+    return V_OP(range)(a, v_set(most), 0xA); /* the smaller magnitude, sign cleared */
+#else
+    return v_min(v_set(most), v_abs(a));
+#endif
+}
+
 /* The elements as integers of the same size, and back. */
 static inline vec_bits v_bits(vec a) { return V_JOIN(V_PREFIX, V_CAST, V_SI)(a); }
 static inline vec v_real(vec_bits a) { return V_JOIN(V_PREFIX, V_CAST_BITS, V_KIND)(a); }
@@ -247,6 +257,26 @@ static inline vec v_split(vec a, vec *k)
     return v_real(V_INT(sub)(v_bits(a), shift));
 #endif
 }
+
+#if BPI_VEC_BITS == 512
+/* Returns table[i] for the integer i that is the lowest 4 bits of each element of a. */
+static inline vec v_lookup16(vec a, const real *table)
+{
+#if BPI_BITS == 32
+    return simde_mm512_permutexvar_ps(v_bits(a), v_load(table));
+#else
+    return simde_mm512_permutex2var_pd(v_load(table), v_bits(a), v_load(table + LANES));
+#endif
+}
+
+#if BPI_BITS == 32
+/* The same for the lowest 5 bits of `at`. */
+static inline vec v_lookup32(vec_bits at, const real *table)
+{
+    return simde_mm512_permutex2var_ps(v_load(table), at, v_load(table + LANES));
+}
+#endif
+#endif
 
 /* Returns c[0] + c[1] x + ... + c[degree] x^degree. Even and odd powers are summed apart: half the
  * latency of Horner's rule for one more product. `degree` is a constant, so the loops are unrolled. */
