@@ -20,7 +20,8 @@ static void prepare(void) {
         openblas_set_num_threads(1);
 }
 
-static bool fits(const bpi_product *p) {
+bool bpi_blas_ready(const bpi_product *p) {
+    pthread_once(&once, prepare);
     return p->m <= INT_MAX && p->n <= INT_MAX && p->k <= INT_MAX && p->lda <= INT_MAX &&
            p->ldb <= INT_MAX && p->ldc <= INT_MAX;
 }
@@ -45,13 +46,20 @@ static CBLAS_TRANSPOSE flag(bool transposed) { return transposed ? CblasTrans : 
 
 #else
 
-bool bpi_blas_f32(const bpi_product *p, const float *a, const float *b, float *c) {
-    (void)p, (void)a, (void)b, (void)c;
+bool bpi_blas_ready(const bpi_product *p) {
+    (void)p;
     return false;
 }
 
-bool bpi_blas_f64(const bpi_product *p, const double *a, const double *b, double *c) {
-    (void)p, (void)a, (void)b, (void)c;
+bool bpi_blas_f32(const bpi_product *p, double alpha, const float *a, const float *b, double beta,
+                  float *c) {
+    (void)p, (void)alpha, (void)a, (void)b, (void)beta, (void)c;
+    return false;
+}
+
+bool bpi_blas_f64(const bpi_product *p, double alpha, const double *a, const double *b, double beta,
+                  double *c) {
+    (void)p, (void)alpha, (void)a, (void)b, (void)beta, (void)c;
     return false;
 }
 

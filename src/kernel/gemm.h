@@ -1,37 +1,64 @@
-/* Matrix products on plain arrays: CBLAS for large ones, loops of our own for small ones, and a
+/* Matrix products on plain arrays: tiles of our own in registers, CBLAS where it is faster, and a
  * reference that defines what they compute. */
 #ifndef BPI_KERNEL_GEMM_H
 #define BPI_KERNEL_GEMM_H
 
 #include <backprop/base.h>
 
-/* c = op(a) op(b), or c += op(a) op(b): op(a) is [m,k], op(b) is [k,n], c is [m,n], row-major with
- * leading dimensions (elements from one row to the next). With transpose_a the array a is stored
- * [k,m]; with transpose_b the array b is stored [n,k]. c does not overlap a or b. k = 0 gives
- * zeros. */
+/* c = op(a) op(b): op(a) is [m,k], op(b) is [k,n], c is [m,n], row-major with leading dimensions
+ * (elements from one row to the next). With transpose_a the array a is stored [k,m]; with
+ * transpose_b the array b is stored [n,k]. c does not overlap a or b. k = 0 gives zeros. */
 typedef struct bpi_product {
     int64_t m, n, k;
     int64_t lda, ldb, ldc;
     bool transpose_a, transpose_b;
-    bool add;
 } bpi_product;
+
+/* How a product is finished: c = alpha op(a) op(b) + beta c + bias, the bias [n] added to every row
+ * or NULL, and then 0 for what is negative with `relu`. c is not read where beta = 0. */
+typedef struct bpi_finish {
+    double alpha, beta;
+    const void *bias;
+    bool relu;
+} bpi_finish;
 
 /* The reference: one dot product per element of c, summed in double precision. */
 void bpi_gemm_reference_f32(const bpi_product *p, const float *a, const float *b, float *c);
 void bpi_gemm_reference_f64(const bpi_product *p, const double *a, const double *b, double *c);
 
-/* Plain loops for every shape and orientation: no call overhead, which is what counts when a
- * product is small. */
-void bpi_gemm_plain_f32(const bpi_product *p, const float *a, const float *b, float *c);
-void bpi_gemm_plain_f64(const bpi_product *p, const double *a, const double *b, double *c);
-
-/* The fastest way for the shape at hand. One thread per call. */
+/* The fastest way for the shape at hand, on one thread. */
 void bpi_gemm_f32(const bpi_product *p, const float *a, const float *b, float *c);
 void bpi_gemm_f64(const bpi_product *p, const double *a, const double *b, double *c);
 
-/* Products by CBLAS; false, with nothing done, when the build has none or a size does not fit
- * it. */
-bool bpi_blas_f32(const bpi_product *p, const float *a, const float *b, float *c);
-bool bpi_blas_f64(const bpi_product *p, const double *a, const double *b, double *c);
+/* The same, finished as `f` says, by up to `threads` threads of the pool. The bits do not depend on
+ * how many. */
+void bpi_gemm_finished_f32(const bpi_product *p, const bpi_finish *f, const float *a,
+                           const float *b, float *c, int threads);
+void bpi_gemm_finished_f64(const bpi_product *p, const bpi_finish *f, const double *a,
+                           const double *b, double *c, int threads);
+
+/* Returns the name of the way that is taken for a product: "tiles", "dots", "rank-1", "blas" or
+ * "loops". */
+const char *bpi_gemm_choice(const bpi_product *p, bp_dtype dtype);
+
+/* ---- the ways ---------------------------------------------------------------------------------- */
+
+/* Plain loops for every shape and orientation. */
+void bpi_gemm_plain_f32(const bpi_product *p, const bpi_finish *f, const float *a, const float *b,
+                        float *c);
+void bpi_gemm_plain_f64(const bpi_product *p, const bpi_finish *f, const double *a, const double *b,
+                        double *c);
+
+/* Adds the bias and takes the relu: what is left to do after a product by CBLAS. */
+void bpi_gemm_finish_f32(const bpi_product *p, const bpi_finish *f, float *c);
+void bpi_gemm_finish_f64(const bpi_product *p, const bpi_finish *f, double *c);
+
+/* c = alpha op(a) op(b) + beta c by CBLAS; false, with nothing done, when the build has none or a size
+ * does not fit it, which bpi_blas_ready tells beforehand. */
+bool bpi_blas_ready(const bpi_product *p);
+bool bpi_blas_f32(const bpi_product *p, double alpha, const float *a, const float *b, double beta,
+                  float *c);
+bool bpi_blas_f64(const bpi_product *p, double alpha, const double *a, const double *b, double beta,
+                  double *c);
 
 #endif

@@ -1,23 +1,36 @@
-/* The products of gemm_simd.c: one table per instruction set. */
+/* The products of gemm_simd.c: one table per instruction set and float type. */
 #ifndef BPI_KERNEL_GEMM_SIMD_H
 #define BPI_KERNEL_GEMM_SIMD_H
 
 #include "gemm.h"
 
-/* c = alpha op(a) op(b), or added to c where p->add. `panel` is room for BPI_GEMM_PANEL bytes, aligned to
- * 64. Only rows first <= i < end of c are computed, with the bits that they have in the whole product. */
-typedef void bpi_gemm_rows_f32(const bpi_product *p, float alpha, const float *a, const float *b, float *c,
-                               int64_t first, int64_t end, float *panel);
-typedef void bpi_gemm_rows_f64(const bpi_product *p, double alpha, const double *a, const double *b,
-                               double *c, int64_t first, int64_t end, double *panel);
+/* One product with its arrays, of the float type of the kernel that takes it. */
+typedef struct bpi_gemm_work {
+    const bpi_product *product;
+    const bpi_finish *finish;
+    const void *a, *b;
+    void *c;
+} bpi_gemm_work;
 
-enum { BPI_GEMM_PANEL = 48 * 1024 };
+/* Rows row <= i < row_end and columns column <= j < column_end of c. */
+typedef struct bpi_block {
+    int64_t row, row_end, column, column_end;
+} bpi_block;
 
-typedef struct bpi_gemm_table_f32 {
-    bpi_gemm_rows_f32 *rows;
-} bpi_gemm_table_f32;
-typedef struct bpi_gemm_table_f64 {
-    bpi_gemm_rows_f64 *rows;
-} bpi_gemm_table_f64;
+/* Computes a block of c, with the bits that it has in the whole product. `panel` is room for
+ * BPI_GEMM_PANEL bytes, aligned to 64. */
+typedef void bpi_gemm_kernel(const bpi_gemm_work *work, const bpi_block *block, void *panel);
+
+enum { BPI_GEMM_PANEL = 64 * 1024 };
+
+/* `tiles` serves every shape. `dots`: rows of op(a) and columns of op(b) must be contiguous. `rank_one`:
+ * k is 1 and op(b) contiguous. `width`: how many columns of c a tile has at most. */
+typedef struct bpi_gemm_kernels {
+    bpi_gemm_kernel *tiles, *dots, *rank_one;
+    int width;
+} bpi_gemm_kernels;
+
+/* Returns the kernels of the instruction set in use; NULL when there are none. */
+const bpi_gemm_kernels *bpi_gemm_kernels_of(bp_dtype dtype);
 
 #endif

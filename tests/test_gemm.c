@@ -1,0 +1,180 @@
+/* Matrix products: every way to compute one against the reference, on every instruction set of this
+ * machine, every orientation, sizes around those of tiles; and the same bits however c is cut. */
+#include <check.h>
+#include <float.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel/cpu.h"
+#include "kernel/gemm.h"
+#include "kernel/gemm_simd.h"
+
+static const int64_t shapes[][3] = {
+    {1, 1, 1},    {1, 1, 5},    {1, 7, 1},    {4, 4, 2},     {4, 1, 4},     {2, 4, 4},
+    {1, 100, 78}, {1, 130, 16}, {1, 9, 300},  {2, 33, 17},   {3, 50, 50},   {4, 31, 65},
+    {5, 47, 3},   {6, 48, 208}, {7, 49, 209}, {8, 96, 417},  {9, 16, 31},   {13, 37, 61},
+    {16, 10, 64}, {17, 200, 5}, {33, 10, 33}, {34, 100, 20}, {40, 128, 10}, {61, 37, 13},
+    {97, 1, 40},  {100, 1, 1},  {37, 53, 1},  {50, 10, 1},   {48, 1, 300},  {70, 67, 260}};
+enum { SHAPES = sizeof shapes / sizeof *shapes, GAP = 3 };
+
+static const bpi_finish plain = {.alpha = 1};
+
+static uint32_t state = 1;
+
+/* A number in (-1, 1) with few bits, so that nothing is special about it in f32. */
+static double next_number(void) {
+    state = state * 1664525u + 1013904223u;
+    return (double)(state >> 12) / (1 << 19) - 1;
+}
+
+static bpi_product product_of(const int64_t *shape, int orientation, int64_t gap) {
+    bpi_product p = {.m = shape[0], .n = shape[1], .k = shape[2]};
+    p.transpose_a = orientation & 1;
+    p.transpose_b = orientation & 2;
+    p.lda = (p.transpose_a ? p.m : p.k) + gap;
+    p.ldb = (p.transpose_b ? p.k : p.n) + gap;
+    p.ldc = p.n + gap;
+    return p;
+}
+
+static double element(const bpi_product *p, const double *a, const double *b, int64_t i, int64_t j,
+                      bool absolute) {
+    double sum = 0;
+    for (int64_t l = 0; l < p->k; l++) {
+        double x = a[p->transpose_a ? l * p->lda + i : i * p->lda + l];
+        double y = b[p->transpose_b ? j * p->ldb + l : l * p->ldb + j];
+        sum += absolute ? fabs(x * y) : x * y;
+    }
+    return sum;
+}
+
+#define REAL float
+#define SUFFIX f32
+#define DTYPE BP_F32
+#define EPSILON FLT_EPSILON
+#include "test_gemm.inc"
+#undef REAL
+#undef SUFFIX
+#undef DTYPE
+#undef EPSILON
+
+#define REAL double
+#define SUFFIX f64
+#define DTYPE BP_F64
+#define EPSILON DBL_EPSILON
+#include "test_gemm.inc"
+
+/* Runs a test at every instruction set that this machine has. */
+static void at_every_level(void (*test)(void)) {
+    enum bpi_cpu_level before = bpi_cpu_level();
+    for (int level = 0; level < BPI_CPU_COUNT; level++)
+        if (bpi_cpu_force((enum bpi_cpu_level)level))
+            test();
+    bpi_cpu_force(before);
+}
+
+static void all_shapes(void) {
+    for (int s = 0; s < SHAPES; s++)
+        for (int orientation = 0; orientation < 4; orientation++)
+            for (int64_t gap = 0; gap <= GAP; gap += GAP) {
+                bpi_product p = product_of(shapes[s], orientation, gap);
+                check_product_f32(&p, &plain);
+                check_product_f64(&p, &plain);
+            }
+}
+
+START_TEST(products_of_every_shape_and_orientation_match_the_reference) {
+    at_every_level(all_shapes);
+}
+END_TEST
+
+static void all_finishes(void) {
+    static const double factors[][2] = {{1, 1}, {-0.1, 1}, {0.5, 0.9}, {2, 0}};
+    for (int s = 0; s < SHAPES; s++)
+        for (int how = 0; how < 16; how++) {
+            bpi_finish f = {.alpha = factors[how / 4][0], .beta = factors[how / 4][1]};
+            f.bias = how & 1 ? &f : NULL; /* any address: the check puts its own there */
+            f.relu = how & 2;
+            bpi_product p = product_of(shapes[s], (s + how) % 4, how % 3);
+            check_product_f32(&p, &f);
+            check_product_f64(&p, &f);
+        }
+}
+
+START_TEST(results_are_scaled_added_biased_and_rectified) { at_every_level(all_finishes); }
+END_TEST
+
+static void all_blocks(void) {
+    for (int s = 0; s < SHAPES; s++)
+        for (int orientation = 0; orientation < 4; orientation++) {
+            bpi_product p = product_of(shapes[s], orientation, 1);
+            check_blocks_f32(&p);
+            check_blocks_f64(&p);
+        }
+}
+
+START_TEST(bits_do_not_depend_on_how_c_is_cut) { at_every_level(all_blocks); }
+END_TEST
+
+static void empty_products(void) {
+    float a[4] = {1, 2, 3, 4}, b[4] = {1, 2, 3, 4}, c[4] = {NAN, NAN, NAN, NAN};
+    bpi_gemm_f32(&(bpi_product){.m = 2, .n = 2, .k = 0, .lda = 1, .ldb = 2, .ldc = 2}, a, b, c);
+    for (int i = 0; i < 4; i++)
+        ck_assert(c[i] == 0);
+    bpi_gemm_f32(&(bpi_product){.m = 0, .n = 2, .k = 2, .lda = 2, .ldb = 2, .ldc = 2}, a, b, c);
+    bpi_gemm_f32(&(bpi_product){.m = 2, .n = 0, .k = 2, .lda = 2, .ldb = 1, .ldc = 1}, a, b, c);
+    for (int i = 0; i < 4; i++)
+        ck_assert(c[i] == 0);
+}
+
+START_TEST(an_empty_sum_is_zero_and_an_empty_result_is_not_written) {
+    at_every_level(empty_products);
+}
+END_TEST
+
+static void special_values(void) {
+    float a[20] = {0}, b[20], c[4];
+    for (int i = 0; i < 20; i++)
+        b[i] = 1;
+    b[7] = INFINITY;
+    bpi_product p = {.m = 1, .n = 1, .k = 20, .lda = 20, .ldb = 1, .ldc = 1};
+    bpi_gemm_f32(&p, a, b, c); /* 0 times inf */
+    ck_assert(isnan(c[0]));
+    a[7] = 1;
+    bpi_gemm_f32(&p, a, b, c);
+    ck_assert(isinf(c[0]));
+    a[3] = NAN;
+    bpi_finish rectified = {.alpha = 1, .relu = true};
+    bpi_gemm_finished_f32(&p, &rectified, a, b, c, 1);
+    ck_assert(isnan(c[0]));
+}
+
+START_TEST(infinities_and_nan_propagate) { at_every_level(special_values); }
+END_TEST
+
+START_TEST(the_choice_has_a_name) {
+    bpi_product p = product_of((const int64_t[]){784, 100, 1}, 1, 0);
+    ck_assert_str_ne(bpi_gemm_choice(&p, BP_F32), "");
+    ck_assert_str_ne(bpi_gemm_choice(&p, BP_F64), "");
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("gemm");
+    TCase *tests = tcase_create("gemm");
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, products_of_every_shape_and_orientation_match_the_reference);
+    tcase_add_test(tests, results_are_scaled_added_biased_and_rectified);
+    tcase_add_test(tests, bits_do_not_depend_on_how_c_is_cut);
+    tcase_add_test(tests, an_empty_sum_is_zero_and_an_empty_result_is_not_written);
+    tcase_add_test(tests, infinities_and_nan_propagate);
+    tcase_add_test(tests, the_choice_has_a_name);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
