@@ -137,7 +137,7 @@ static bp_status build_program(compilation *c) {
     bpi_program *program = &c->plan->program;
     bp_failure why = {.status = BP_OK};
     bp_status status =
-        bpi_program_of(c->graph, &c->rewritten, c->root_count, c->request->count, c->leaf_of,
+        bpi_program_of(c->graph, &c->rewritten, c->request->count, c->leaf_of,
                        c->structure->leaf_count, program, &why);
     if (status != BP_OK) {
         bpi_graph_fail(c->graph, status, "%s", why.text);

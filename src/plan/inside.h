@@ -39,12 +39,13 @@ bool bpi_is_small_constant(const bpi_node *node);
 
 /* ---- rewriting (rewrite.c, rules.c) ------------------------------------------------------------- */
 
-/* A private graph after rewriting: the nodes that are left, operands before their readers, and what the
- * roots have become. */
+/* A private graph after rewriting: the nodes that are left, operands before their readers; what the roots
+ * have become; and, as further roots, the effects that they depend on. */
 typedef struct bpi_rewritten {
     bpi_node **nodes;
     size_t count, capacity;
     bp_tensor **roots;
+    size_t root_count;
 } bpi_rewritten;
 
 /* Rewrites what `roots` depend on in the private graph `graph`, whose nodes it changes. Composite ops are
@@ -127,10 +128,9 @@ typedef struct bpi_program {
     size_t bound_bytes; /* the least that any placement of these lifetimes needs */
 } bpi_program;
 
-/* Makes a program of what the roots need: `targets` of them are targets, the others effects. `leaf_of`
- * gives, by node id, the number of the leaf that a leaf node stands for, or BPI_NONE. Types are interned in
+/* Makes a program of what the roots need: the first `targets` of them are targets. `leaf_of` gives, by node id, the number of the leaf that a leaf node stands for, or BPI_NONE. Types are interned in
  * `graph`. On failure bpi_program_free is still to be called. */
-bp_status bpi_program_of(bp_graph *graph, const bpi_rewritten *rewritten, int roots, int targets,
+bp_status bpi_program_of(bp_graph *graph, const bpi_rewritten *rewritten, int targets,
                          const uint32_t *leaf_of, size_t leaf_count, bpi_program *program,
                          bp_failure *why);
 void bpi_program_free(bpi_program *program);

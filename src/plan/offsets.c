@@ -2,8 +2,8 @@
  *
  * Dynamic storage allocation is NP-hard; two greedy methods come within a few per cent for networks.
  * For up to a thousand buffers: one after the other, largest first (or longest-lived, or first used),
- * each into the smallest gap between those already placed whose lifetimes overlap its own; the best order
- * wins. Time grows with the square of the number. For more: in the order of time, as an allocator would
+ * each into the smallest gap between those already placed whose lifetimes overlap its own; then again with
+ * the one on top placed first; the best wins. Time grows with the square of the number. For more: in the order of time, as an allocator would
  * (two-level segregated fit, Masmano et al. 2004), in linear time. */
 #include "offsets.h"
 
@@ -92,40 +92,60 @@ static void insert(bpi_buffer **placed, size_t count, bpi_buffer *buffer) {
     placed[k] = buffer;
 }
 
-/* Places all buffers in one order; returns the size of the block. */
-static size_t place_in_order(bpi_buffer *buffers, size_t count, order *before, bpi_buffer **sorted,
-                             bpi_buffer **placed) {
-    for (size_t k = 0; k < count; k++)
-        sorted[k] = &buffers[k];
-    qsort(sorted, count, sizeof *sorted, before);
+/* Places the buffers in the order of `sorted`; returns the size of the block, and in *top the place in that
+ * order of the buffer that reaches its end. */
+static size_t place_in_order(bpi_buffer **sorted, size_t count, bpi_buffer **placed, size_t *top) {
     size_t total = 0;
     for (size_t k = 0; k < count; k++) {
         sorted[k]->offset = best_gap(placed, k, sorted[k]);
         insert(placed, k, sorted[k]);
         size_t end = sorted[k]->offset + sorted[k]->bytes;
-        total = end > total ? end : total;
+        if (end > total || k == 0) {
+            total = end;
+            *top = k;
+        }
     }
     return total;
 }
 
+static void keep_best(const bpi_buffer *buffers, size_t count, size_t size, size_t *total, size_t *best) {
+    if (size >= *total)
+        return;
+    *total = size;
+    for (size_t k = 0; k < count; k++)
+        best[k] = buffers[k].offset;
+}
+
+/* Tries an order, and then that order with the buffer that ended up on top placed first, a few times. */
+static void try_order(bpi_buffer *buffers, size_t count, order *before, bpi_buffer **sorted, size_t bound,
+                      size_t *total, size_t *best) {
+    bpi_buffer **placed = sorted + count;
+    for (size_t k = 0; k < count; k++)
+        sorted[k] = &buffers[k];
+    qsort(sorted, count, sizeof *sorted, before);
+    int tries = count <= 256 ? 16 : 1;
+    for (int n = 0; n < tries && *total > bound; n++) {
+        size_t top = 0;
+        keep_best(buffers, count, place_in_order(sorted, count, placed, &top), total, best);
+        bpi_buffer *first = sorted[top];
+        memmove(sorted + 1, sorted, top * sizeof *sorted);
+        sorted[0] = first;
+    }
+}
+
 static bool place_few(bpi_buffer *buffers, size_t count, size_t bound, size_t *total) {
     static order *const orders[] = {by_size, by_life, by_time};
-    enum { ORDERS = sizeof orders / sizeof *orders };
-    bpi_buffer **memory = bpi_alloc(2 * (count + 1) * sizeof *memory);
-    if (!memory)
-        return false;
-    int best = 0;
+    bpi_buffer **sorted = bpi_alloc(2 * count * sizeof *sorted);
+    size_t *best = bpi_alloc(count * sizeof *best);
+    bool ok = sorted && best;
     *total = SIZE_MAX;
-    for (int k = 0; k < ORDERS && *total > bound; k++) {
-        size_t size = place_in_order(buffers, count, orders[k], memory, memory + count);
-        if (size < *total) {
-            *total = size;
-            best = k;
-        }
-    }
-    place_in_order(buffers, count, orders[best], memory, memory + count);
-    bpi_free(memory);
-    return true;
+    for (size_t k = 0; k < sizeof orders / sizeof *orders && ok; k++)
+        try_order(buffers, count, orders[k], sorted, bound, total, best);
+    for (size_t k = 0; k < count && ok; k++)
+        buffers[k].offset = best[k];
+    bpi_free(sorted);
+    bpi_free(best);
+    return ok;
 }
 
 /* ---- many buffers: in the order of time ---------------------------------------------------------- */

@@ -17,7 +17,7 @@ typedef struct builder {
     bp_graph *graph; /* that types are interned in */
     bp_graph *scratch;
     const bpi_rewritten *from;
-    int roots, targets;
+    int targets;
     const uint32_t *leaf_of;
     bpi_program *to;
     bp_failure *why;
@@ -40,7 +40,7 @@ static bool needs_step(const bpi_node *node) {
 /* Marks what the roots need, from the last node to the first. */
 static void mark_live(builder *b) {
     uint32_t mark = ++b->scratch->mark;
-    for (int k = 0; k < b->roots; k++)
+    for (size_t k = 0; k < b->from->root_count; k++)
         b->from->roots[k]->node->mark = mark;
     for (size_t n = b->from->count; n-- > 0;)
         if (b->from->nodes[n]->mark == mark)
@@ -271,26 +271,20 @@ static bp_status add_steps(builder *b) {
 
 /* ---- effects ------------------------------------------------------------------------------------ */
 
-static bpi_effect *effect_on(bpi_program *p, const bpi_variable *variable) {
-    for (size_t k = 0; k < p->effect_count; k++)
-        if (p->effects[k].variable == variable)
-            return &p->effects[k];
-    return NULL;
-}
-
-static bp_status add_effect(builder *b, const bpi_node *node) {
+/* Every variable is one register, so `effect_of` tells by register which effect there is on it. */
+static bp_status add_effect(builder *b, const bpi_node *node, uint32_t *effect_of) {
     bpi_program *p = b->to;
     bpi_variable *variable = node->x[0]->node->leaf->variable;
-    uint32_t value = reg_of(node->x[1]);
-    bpi_effect *known = effect_on(p, variable);
-    if (known && known->value != value)
+    uint32_t reg = reg_of(node->x[0]), value = reg_of(node->x[1]);
+    if (effect_of[reg] == BPI_NONE) {
+        effect_of[reg] = (uint32_t)p->effect_count;
+        p->effects[p->effect_count++] = (bpi_effect){variable, reg, value, false};
+    } else if (p->effects[effect_of[reg]].value != value) {
         return bpi_fail(b->why, BP_ERR_STATE,
                         "assign: \"%s\" is given two different values in one run; combine them before "
                         "the assignment, or run them one after the other",
                         variable->name);
-    if (!known)
-        p->effects[p->effect_count++] =
-            (bpi_effect){variable, reg_of(node->x[0]), value, false};
+    }
     return BP_OK;
 }
 
@@ -310,19 +304,23 @@ static bp_status save_variables(builder *b) {
 }
 
 static bp_status add_effects(builder *b) {
+    uint32_t *effect_of = bpi_alloc((b->to->reg_count + 1) * sizeof *effect_of);
+    if (!effect_of)
+        return fail_memory(b);
+    memset(effect_of, 0xFF, (b->to->reg_count + 1) * sizeof *effect_of); /* BPI_NONE */
     bp_status status = BP_OK;
     for (size_t k = 0; k < b->from->count && status == BP_OK; k++)
         if (is_live(b, b->from->nodes[k]) && is_assign(b->from->nodes[k]))
-            status = add_effect(b, b->from->nodes[k]);
+            status = add_effect(b, b->from->nodes[k], effect_of);
+    bpi_free(effect_of);
     return status == BP_OK ? save_variables(b) : status;
 }
 
-bp_status bpi_program_of(bp_graph *graph, const bpi_rewritten *rewritten, int roots, int targets,
+bp_status bpi_program_of(bp_graph *graph, const bpi_rewritten *rewritten, int targets,
                          const uint32_t *leaf_of, size_t leaf_count, bpi_program *program,
                          bp_failure *why) {
     *program = (bpi_program){.leaf_count = leaf_count};
-    builder b = {graph, rewritten->roots[0]->node->graph, rewritten, roots, targets, leaf_of, program,
-                 why};
+    builder b = {graph, rewritten->roots[0]->node->graph, rewritten, targets, leaf_of, program, why};
     mark_live(&b);
     bp_status status = make_arrays(&b);
     if (status == BP_OK)

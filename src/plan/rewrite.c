@@ -21,13 +21,19 @@ typedef struct range {
     bp_tensor *result; /* what the owner becomes, once the range is visited; NULL: visit it again */
 } range;
 
+/* Of the hash table: a part of the hash, so that nodes are looked at only when they are most likely equal,
+ * and the id + 1 of the node; 0: empty. */
+typedef struct entry {
+    uint32_t hash, node;
+} entry;
+
 typedef struct rewriter {
     bp_graph *graph;
     bool simplify;
     bp_tensor **became; /* by node id: what stands for output 0 of a visited node */
     size_t became_capacity;
     bpi_rewritten *out;
-    bpi_node **table; /* hash table of the nodes that were kept; size is a power of two */
+    entry *table; /* hash table of nodes that were kept; size is a power of two */
     size_t table_size, table_count;
     range stack[DEEPEST];
     int depth;
@@ -74,11 +80,14 @@ static bp_status keep(rewriter *r, bpi_node *node) {
 
 /* ---- equal nodes -------------------------------------------------------------------------------- */
 
-/* Inputs and what is bound like them are all different; so is what draws or has effects. */
-static bool can_merge(const bpi_node *node) {
+/* A variable is always one node. Inputs and what is bound like them are all different; so is what draws or
+ * has effects. */
+static bool can_merge(const rewriter *r, const bpi_node *node) {
+    if (node->leaf && node->leaf->kind == BPI_VARIABLE)
+        return true;
     if (node->leaf)
-        return node->leaf->kind == BPI_VARIABLE || bpi_is_small_constant(node);
-    return !(node->op->flags & (BP_OP_RANDOM | BP_OP_EFFECT));
+        return r->simplify && bpi_is_small_constant(node);
+    return r->simplify && !(node->op->flags & (BP_OP_RANDOM | BP_OP_EFFECT));
 }
 
 static uint64_t mix_pointer(uint64_t hash, const void *pointer) {
@@ -133,39 +142,44 @@ static bool same_node(const bpi_node *a, const bpi_node *b) {
 }
 
 /* The place in the table of an equal node, or the empty place where it belongs. */
-static bpi_node **place_of(const rewriter *r, const bpi_node *node) {
-    size_t mask = r->table_size - 1, at = hash_node(node) & mask;
-    while (r->table[at] && !same_node(r->table[at], node))
+static entry *place_of(const rewriter *r, const bpi_node *node, uint32_t hash) {
+    size_t mask = r->table_size - 1, at = hash & mask;
+    while (r->table[at].node && (r->table[at].hash != hash ||
+                                 !same_node(r->graph->nodes[r->table[at].node - 1], node)))
         at = (at + 1) & mask;
     return &r->table[at];
 }
 
 static bool grow_table(rewriter *r) {
-    if (2 * r->table_count < r->table_size)
+    if (r->table_count < r->table_size / 2)
         return true;
-    rewriter old = *r;
-    size_t size = r->table_size ? 4 * r->table_size : 256;
-    bpi_node **table = bpi_alloc_zeroed(size * sizeof *table);
+    size_t size = r->table_size ? 2 * r->table_size : 256;
+    entry *table = bpi_alloc_zeroed(size * sizeof *table);
     if (!table)
         return false;
+    for (size_t k = 0; k < r->table_size; k++) {
+        size_t at = r->table[k].hash & (size - 1);
+        while (r->table[k].node && table[at].node)
+            at = (at + 1) & (size - 1);
+        if (r->table[k].node)
+            table[at] = r->table[k];
+    }
+    bpi_free(r->table);
     r->table = table;
     r->table_size = size;
-    for (size_t k = 0; k < old.table_size; k++)
-        if (old.table[k])
-            *place_of(r, old.table[k]) = old.table[k];
-    bpi_free(old.table);
     return true;
 }
 
 static bp_status keep_or_merge(rewriter *r, bpi_node *node) {
-    if (!r->simplify || !can_merge(node))
+    if (!can_merge(r, node))
         return keep(r, node);
     if (!grow_table(r))
         return fail_memory(r);
-    bpi_node **place = place_of(r, node);
-    if (*place)
-        return settle(r, node, &(*place)->y[0]);
-    *place = node;
+    uint32_t hash = (uint32_t)(hash_node(node) >> 8);
+    entry *place = place_of(r, node, hash);
+    if (place->node)
+        return settle(r, node, &r->graph->nodes[place->node - 1]->y[0]);
+    *place = (entry){hash, node->id + 1};
     r->table_count++;
     return keep(r, node);
 }
@@ -266,6 +280,23 @@ static bp_status visit_all(rewriter *r, const bpi_closure *closure) {
     return status;
 }
 
+/* What the roots have become; and after them the effects that they depend on, which are wanted too. */
+static bp_status gather_roots(rewriter *r, const bpi_closure *closure, bp_tensor *const *roots, int count) {
+    size_t effects = 0;
+    for (size_t k = 0; k < closure->count; k++)
+        effects += closure->nodes[k]->op == &bpi_op_assign;
+    bpi_rewritten *out = r->out;
+    out->roots = bpi_alloc(((size_t)count + effects + 1) * sizeof *out->roots);
+    if (!out->roots)
+        return fail_memory(r);
+    for (int k = 0; k < count; k++)
+        out->roots[out->root_count++] = now(r, roots[k]);
+    for (size_t k = 0; k < closure->count && effects > 0; k++)
+        if (closure->nodes[k]->op == &bpi_op_assign)
+            out->roots[out->root_count++] = now(r, &closure->nodes[k]->y[0]);
+    return BP_OK;
+}
+
 bp_status bpi_rewrite(bp_graph *graph, bp_tensor *const *roots, int count, bool simplify,
                       bpi_rewritten *out) {
     *out = (bpi_rewritten){0};
@@ -275,12 +306,8 @@ bp_status bpi_rewrite(bp_graph *graph, bp_tensor *const *roots, int count, bool 
     if (status != BP_OK)
         return status;
     status = visit_all(&r, &closure);
-    if (status == BP_OK) {
-        out->roots = bpi_alloc((size_t)count * sizeof *out->roots);
-        status = out->roots ? BP_OK : fail_memory(&r);
-    }
-    for (int k = 0; k < count && status == BP_OK; k++)
-        out->roots[k] = now(&r, roots[k]);
+    if (status == BP_OK)
+        status = gather_roots(&r, &closure, roots, count);
     bpi_free(closure.nodes);
     bpi_free(r.became);
     bpi_free(r.table);
