@@ -104,20 +104,19 @@ static void swap(bp_vjp *v) {
     now.applied++;
 }
 
-/* Tensors that have had a contribution, and nodes that have been visited, in one differentiation: the
- * second visit of a node begins the next. */
+/* Tensors that have had a contribution in one differentiation. Nodes are visited from young to old, so a
+ * younger one begins the next. */
 static void lose_later_contributions(bp_vjp *v) {
     enum { MOST = 64 };
-    static const bp_tensor *seen[MOST], *visited[MOST];
-    static int seen_count, visited_count;
+    static const bp_tensor *seen[MOST];
+    static int seen_count;
     static uint64_t recording;
-    bool again = v->graph->recording != recording;
-    for (int k = 0; k < visited_count; k++)
-        again = again || visited[k] == v->y[0];
-    if (again)
-        seen_count = visited_count = 0;
+    static uint32_t last;
+    uint32_t id = v->y[0]->node->id;
+    if (v->graph->recording != recording || id >= last)
+        seen_count = 0;
     recording = v->graph->recording;
-    visited[visited_count++ % MOST] = v->y[0];
+    last = id;
     for (int k = 0; k < v->inputs; k++) {
         bool second = false;
         for (int i = 0; i < seen_count; i++)
