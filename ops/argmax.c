@@ -27,7 +27,7 @@ bpi_pass bpi_along(const bp_shape *shape, const bp_attr *attr) {
 
 static bp_status argmax_infer(bp_signature *s) {
     const bp_shape *x = &s->x[0].shape;
-    int axis;
+    int axis = 0;
     bp_status status = bpi_infer_axis(s, x->rank, &axis);
     if (status != BP_OK)
         return status;

@@ -18,7 +18,7 @@ static bp_status fail_shape(bp_signature *s, int operand, int axis) {
 
 static bp_status concat_infer(bp_signature *s) {
     bp_shape y = s->x[0].shape;
-    int axis;
+    int axis = 0;
     if (y.rank == 0)
         return bp_infer_fail(s, BP_ERR_SHAPE, "scalars have no axis; bp_reshape them to [1]");
     bp_status status = bpi_infer_axis(s, y.rank, &axis);

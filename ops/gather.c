@@ -49,7 +49,7 @@ static void index_cost(const bp_signature *s, double *flops, double *bytes) {
 /* ---- gather ---------------------------------------------------------------------------------- */
 
 static bp_status gather_infer(bp_signature *s) {
-    int axis;
+    int axis = 0;
     bp_status status = check_index(s, 1);
     if (status == BP_OK)
         status = bpi_infer_axis(s, s->x[0].shape.rank, &axis);

@@ -43,13 +43,13 @@ static const char *suggestion(const bp_signature *s, const bp_shape *a, const bp
     if (vector_a && vector_b)
         return "for all products a_i b_j use bp_outer";
     if (!vector_b && columns(a, ta) == rows(b, !tb))
-        return "did you mean to transpose the second operand?";
+        return tb ? "did you mean not to transpose the second operand?"
+                  : "did you mean to transpose the second operand?";
     if (!vector_a && columns(a, !ta) == rows(b, tb))
-        return "did you mean to transpose the first operand?";
+        return ta ? "did you mean not to transpose the first operand?"
+                  : "did you mean to transpose the first operand?";
     if (!vector_a && !vector_b && columns(b, tb) == rows(a, ta))
         return "did you mean to swap the operands?";
-    if (!vector_a && !vector_b && columns(a, !ta) == rows(b, !tb))
-        return "did you mean to transpose both operands?";
     return "the columns of the first must be as many as the rows of the second";
 }
 

@@ -7,7 +7,7 @@
 #include "axis.h"
 
 static bp_status softmax_infer(bp_signature *s) {
-    int axis;
+    int axis = 0;
     bp_status status = bp_infer_float(s);
     return status == BP_OK ? bpi_infer_axis(s, s->x[0].shape.rank, &axis) : status;
 }
