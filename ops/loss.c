@@ -15,10 +15,9 @@ static double one_over(int64_t n)
     return n > 0 ? 1 / (double)n : 0;
 }
 
-/* The cotangent times factor (prediction - target), and the opposite of it. */
-static void difference_vjp(bp_vjp *v, double factor)
+/* g (prediction - target), and the opposite of it. */
+static void difference_vjp(bp_vjp *v, bp_tensor *g)
 {
-    bp_tensor *g = bp_mul(v->gy[0], bpi_scalar_like(v->gy[0], factor));
     bp_tensor *gradient = bp_mul(g, bp_sub(v->x[0], v->x[1]));
     v->gx[0] = gradient;
     if (v->need[1])
@@ -35,7 +34,8 @@ static bp_tensor *mse_lower(bp_tensor *const *x, int inputs, const bp_attr *attr
 
 static void mse_vjp(bp_vjp *v)
 {
-    difference_vjp(v, 2 * one_over(bp_tensor_count(v->x[0])));
+    double factor = 2 * one_over(bp_tensor_count(v->x[0]));
+    difference_vjp(v, bp_mul(v->gy[0], bpi_scalar_like(v->gy[0], factor)));
 }
 
 const bp_op bpi_op_mse = {
@@ -70,7 +70,7 @@ static bp_tensor *squared_error_lower(bp_tensor *const *x, int inputs, const bp_
 
 static void squared_error_vjp(bp_vjp *v)
 {
-    difference_vjp(v, 1);
+    difference_vjp(v, v->gy[0]);
 }
 
 const bp_op bpi_op_squared_error = {

@@ -237,6 +237,24 @@ START_TEST(functions_at_the_border_of_their_domain)
 }
 END_TEST
 
+START_TEST(functions_near_their_special_points)
+{
+    bp_tensor *x = vector(4, (double[]){0, 1e-20, -1, INFINITY});
+    expect(bp_log1p(x), 4, (double[]){0, 1e-20, -INFINITY, INFINITY});
+    expect(gradient(bp_log1p(x), x), 4, (double[]){1, 1, INFINITY, 0});
+    expect(bp_expm1(x), 4, (double[]){0, 1e-20, -0.6321205588285577, INFINITY});
+    expect(bp_reciprocal(x), 4, (double[]){INFINITY, 1e20, -1, 0});
+    expect(gradient(bp_reciprocal(x), x), 4, (double[]){-INFINITY, -1e40, -1, 0});
+    bp_tensor *z = vector(3, (double[]){0, 1, -INFINITY});
+    expect(bp_erf(z), 3, (double[]){0, 0.8427007929497149, -1});
+    expect(gradient(bp_erf(z), z), 3, (double[]){1.1283791670955126, 0.41510749742059472, 0});
+    bp_tensor *angle = vector(2, (double[]){0, 1.5707963267948966});
+    expect(bp_sin(angle), 2, (double[]){0, 1});
+    expect(gradient(bp_sin(angle), angle), 2, (double[]){1, 6.123233995736766e-17});
+    expect(gradient(bp_cos(angle), angle), 2, (double[]){0, -1});
+}
+END_TEST
+
 /* ---- maximum, minimum ------------------------------------------------------------------------- */
 
 /* +0 and -0 are equal: a tie. */
@@ -326,6 +344,48 @@ START_TEST(softplus_values_and_gradients)
     bp_tensor *first = gradient(y, x);
     expect(first, 5, (double[]){0.5, 1, 0, 4.248354255291589e-18, NAN});
     expect(gradient(first, x), 5, (double[]){0.25, 0, 0, 4.248354255291589e-18, NAN});
+}
+END_TEST
+
+/* x Φ(x), and Φ(x) + x φ(x); Φ(1) = 0.8413447460685429, φ(1) = 0.24197072451914337. */
+START_TEST(gelu_values_and_gradients)
+{
+    bp_tensor *x = vector(6, (double[]){0, 1, -1, -INFINITY, INFINITY, NAN}), *y = bp_gelu(x);
+    expect(y, 6, (double[]){0, 0.8413447460685429, -0.15865525393145707, 0, INFINITY, NAN});
+    bp_tensor *first = gradient(y, x);
+    expect_near(first, 6, (double[]){0.5, 1.0833154705876862, -0.08331547058768629, 0, 1, NAN}, 4e-15);
+    bp_tensor *z = vector(3, (double[]){0, 1, -1}), *second = gradient(gradient(bp_gelu(z), z), z);
+    double want[] = {0.7978845608028654, 0.24197072451914337, 0.24197072451914337};
+    expect_near(second, 3, want, 1e-14);
+}
+END_TEST
+
+START_TEST(gelu_tanh_values)
+{
+    bp_tensor *x = vector(5, (double[]){0, 1, -1, INFINITY, NAN}), *y = bp_gelu_tanh(x);
+    expect_near(y, 5, (double[]){0, 0.8411919906082768, -0.15880800939172324, INFINITY, NAN}, 4e-15);
+    bp_tensor *tail = vector(2, (double[]){-30, 30});
+    expect(gradient(bp_gelu_tanh(tail), tail), 2, (double[]){0, 1});
+}
+END_TEST
+
+START_TEST(silu_values_and_gradient)
+{
+    bp_tensor *x = vector(5, (double[]){0, 1, -1000, 1000, NAN}), *y = bp_silu(x);
+    expect(y, 5, (double[]){0, 0.7310585786300049, 0, 1000, NAN});
+    expect(gradient(y, x), 5, (double[]){0.5, 0.9276705118714868, 0, 1, NAN});
+}
+END_TEST
+
+/* The curve is not followed where x > 0: e^1000 would leave NaN in the second derivative. */
+START_TEST(elu_values_and_gradients)
+{
+    bp_tensor *x = vector(5, (double[]){0, -1, 1000, -INFINITY, NAN}), *y = bp_elu(x, 2);
+    expect(y, 5, (double[]){0, -1.2642411176571153, 1000, -2, NAN});
+    bp_tensor *first = gradient(y, x);
+    expect(first, 5, (double[]){2, 0.7357588823428847, 1, 0, NAN});
+    bp_tensor *z = vector(2, (double[]){-1, 1000});
+    expect(gradient(gradient(bp_elu(z, 2), z), z), 2, (double[]){0.7357588823428847, 0});
 }
 END_TEST
 
@@ -735,6 +795,7 @@ static Suite *suite(void)
         integer_division_by_zero_is_an_error_of_the_run,
         abs_and_sign_at_their_kink,
         functions_at_the_border_of_their_domain,
+        functions_near_their_special_points,
         ties_share_the_gradient_in_halves,
         maximum_and_minimum_keep_nan,
         sigmoid_values_and_gradient,
@@ -743,6 +804,10 @@ static Suite *suite(void)
         relu_at_its_kink,
         leaky_relu_at_its_kink,
         softplus_values_and_gradients,
+        gelu_values_and_gradients,
+        gelu_tanh_values,
+        silu_values_and_gradient,
+        elu_values_and_gradients,
         where_keeps_nan_of_the_other_side_out,
         where_broadcasts_and_sums_back,
         comparisons_give_bool,

@@ -39,6 +39,12 @@ BP_API bp_tensor *bp_square(bp_tensor *x);            /* x²;      2 g x */
 BP_API bp_tensor *bp_sqrt(bp_tensor *x);              /* √x;      g / (2 √x) */
 BP_API bp_tensor *bp_exp(bp_tensor *x);               /* eˣ;      g eˣ */
 BP_API bp_tensor *bp_log(bp_tensor *x);               /* ln x;    g / x */
+BP_API bp_tensor *bp_expm1(bp_tensor *x);             /* eˣ - 1;  g eˣ */
+BP_API bp_tensor *bp_log1p(bp_tensor *x);             /* ln(1+x); g / (1 + x) */
+BP_API bp_tensor *bp_reciprocal(bp_tensor *x);        /* 1 / x;   -g / x² */
+BP_API bp_tensor *bp_sin(bp_tensor *x);               /* sin x;   g cos x */
+BP_API bp_tensor *bp_cos(bp_tensor *x);               /* cos x;   -g sin x */
+BP_API bp_tensor *bp_erf(bp_tensor *x);               /* erf x;   2 g exp(-x²) / √π */
 BP_API bp_tensor *bp_maximum(bp_tensor *x, bp_tensor *y); /* ties share the gradient in halves */
 BP_API bp_tensor *bp_minimum(bp_tensor *x, bp_tensor *y); /* ties share the gradient in halves */
 /* Multiplies by, or adds, a C number: a run-time scalar of the tensor's dtype. */
@@ -51,6 +57,11 @@ BP_API bp_tensor *bp_tanh(bp_tensor *x);    /* t = tanh x;     g (1-t²) */
 BP_API bp_tensor *bp_relu(bp_tensor *x);    /* max(x, 0);      g where x > 0, 0 at 0 */
 BP_API bp_tensor *bp_leaky_relu(bp_tensor *x, double slope); /* x > 0 ? x : slope x */
 BP_API bp_tensor *bp_softplus(bp_tensor *x);                 /* ln(1+eˣ);  g sigmoid(x) */
+/* x Φ(x), Φ the normal distribution;  g (Φ(x) + x φ(x)). The second one by tanh, at most 0.0005 off. */
+BP_API bp_tensor *bp_gelu(bp_tensor *x);
+BP_API bp_tensor *bp_gelu_tanh(bp_tensor *x);
+BP_API bp_tensor *bp_silu(bp_tensor *x);              /* x s, s = sigmoid(x);  g (s + x s (1-s)) */
+BP_API bp_tensor *bp_elu(bp_tensor *x, double alpha); /* x > 0 ? x : alpha (eˣ-1) */
 
 /* ---- choice and comparison, elementwise ------------------------------------------------------- */
 /* condition (bool) ? x : y;  g where true; g where false. */
