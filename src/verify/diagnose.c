@@ -20,9 +20,16 @@ static double largest_numeric(const bpi_symptoms *s) {
     return largest;
 }
 
-static bool finite_everywhere(const bpi_symptoms *s) {
+static bool analytic_is_finite(const bpi_symptoms *s) {
     for (int64_t i = 0; i < s->compared; i++)
         if (!isfinite(analytic_at(s, i)))
+            return false;
+    return true;
+}
+
+static bool numeric_is_finite(const bpi_symptoms *s) {
+    for (int64_t i = 0; i < s->compared; i++)
+        if (!isfinite(s->numeric[i]))
             return false;
     return true;
 }
@@ -175,13 +182,14 @@ static void explain_unknown(const bpi_symptoms *s, double scale, char *out, size
 
 void bpi_diagnose(const bpi_symptoms *s, char *out, size_t size) {
     double scale = largest_numeric(s);
-    if (!finite_everywhere(s)) {
-        bpi_format(out, size, "it is not finite: a division by zero, a logarithm or root outside its "
-                   "domain, or memory that was never written");
+    if (!numeric_is_finite(s)) {
+        bpi_format(out, size, "the function itself is not finite here: a division by zero, or a "
+                   "logarithm or root outside its domain");
         return;
     }
-    if (!isfinite(scale)) {
-        bpi_format(out, size, "the function itself is not finite near this point");
+    if (!analytic_is_finite(s)) {
+        bpi_format(out, size, "it is not finite: a division by zero, a logarithm or root outside its "
+                   "domain, or memory that was never written");
         return;
     }
     if (zero_everywhere(s)) {
