@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 /* X(CONSTANT, name). Each level falls back on the ones before it that the build contains. */
-#define BPI_CPU_LIST(X)                                                                            \
+#define BPI_CPU_LIST(X) \
     X(REFERENCE, reference) X(SSE2, sse2) X(AVX2, avx2) X(AVX512, avx512) X(NEON, neon)
 
 #define BPI_CPU_ENUM(constant, name) BPI_CPU_##constant,

@@ -53,8 +53,7 @@ static const bpi_map_table reference = {
     [BPI_MAP_GELU_TANH_GRAD] = FLOATS(gelu_tanh_grad),
 };
 
-bpi_map_fn *bpi_map_reference(enum bpi_map_slot slot, bp_dtype dtype)
-{
+bpi_map_fn *bpi_map_reference(enum bpi_map_slot slot, bp_dtype dtype) {
     bool known = (unsigned)slot < BPI_MAP_COUNT && (unsigned)dtype < BP_DTYPE_COUNT;
     return known ? reference[slot][dtype] : NULL;
 }

@@ -5,15 +5,16 @@
 
 /* The kernels of one instruction set. */
 struct kernel_set {
-    const bpi_map_table *plain;                 /* map_plain.c */
+    const bpi_map_table *plain;          /* map_plain.c */
     bpi_map_fn *const *f32, *const *f64; /* map_simd.c */
 };
 
-#define DECLARE(level)                                                                             \
-    extern const bpi_map_table bpi_map_plain_##level;                                              \
-    extern bpi_map_fn *const bpi_map_f32_##level[BPI_MAP_COUNT];                                   \
+#define DECLARE(level)                                           \
+    extern const bpi_map_table bpi_map_plain_##level;            \
+    extern bpi_map_fn *const bpi_map_f32_##level[BPI_MAP_COUNT]; \
     extern bpi_map_fn *const bpi_map_f64_##level[BPI_MAP_COUNT];
-#define KERNELS(level) {&bpi_map_plain_##level, bpi_map_f32_##level, bpi_map_f64_##level}
+#define KERNELS(level) \
+    { &bpi_map_plain_##level, bpi_map_f32_##level, bpi_map_f64_##level }
 
 #if defined(BPI_SIMD) && defined(__x86_64__)
 DECLARE(sse2)
@@ -31,8 +32,7 @@ static const struct kernel_set sets[BPI_CPU_COUNT] = {[BPI_CPU_NEON] = KERNELS(n
 static const struct kernel_set sets[BPI_CPU_COUNT];
 #endif
 
-static bpi_map_fn *find(const struct kernel_set *set, enum bpi_map_slot slot, bp_dtype dtype)
-{
+static bpi_map_fn *find(const struct kernel_set *set, enum bpi_map_slot slot, bp_dtype dtype) {
     if (!set->plain)
         return NULL;
     if (dtype == BP_F32 && set->f32[slot])
@@ -42,8 +42,7 @@ static bpi_map_fn *find(const struct kernel_set *set, enum bpi_map_slot slot, bp
     return (*set->plain)[slot][dtype];
 }
 
-bpi_map_fn *bpi_map(enum bpi_map_slot slot, bp_dtype dtype)
-{
+bpi_map_fn *bpi_map(enum bpi_map_slot slot, bp_dtype dtype) {
     bpi_map_fn *reference = bpi_map_reference(slot, dtype), *found = NULL;
     for (int level = (int)bpi_cpu_level(); reference && !found && level >= 0; level--)
         found = find(&sets[level], slot, dtype);
@@ -57,12 +56,10 @@ static const struct {
 } slots[BPI_MAP_COUNT] = {{"none", 0}, BPI_MAP_LIST(MAP_NAME)};
 #undef MAP_NAME
 
-const char *bpi_map_name(enum bpi_map_slot slot)
-{
+const char *bpi_map_name(enum bpi_map_slot slot) {
     return slots[(unsigned)slot < BPI_MAP_COUNT ? slot : BPI_MAP_NONE].name;
 }
 
-int bpi_map_arity(enum bpi_map_slot slot)
-{
+int bpi_map_arity(enum bpi_map_slot slot) {
     return slots[(unsigned)slot < BPI_MAP_COUNT ? slot : BPI_MAP_NONE].arity;
 }

@@ -106,12 +106,10 @@ static inline vec v_set(real a) { return V_OP(set1)(a); }
 
 #if BPI_VEC_BITS == 512
 #define V_NATIVE(op) V_JOIN(_mm512_, op, V_KIND)
-static inline vec v_load_part(const real *p, size_t k)
-{
+static inline vec v_load_part(const real *p, size_t k) {
     return V_NATIVE(maskz_loadu)((vec_mask)((1u << k) - 1), p);
 }
-static inline void v_store_part(real *p, vec a, size_t k)
-{
+static inline void v_store_part(real *p, vec a, size_t k) {
     V_NATIVE(mask_storeu)(p, (vec_mask)((1u << k) - 1), a);
 }
 #elif BPI_VEC_BITS == 256
@@ -121,22 +119,19 @@ static const real_bits v_window[2 * LANES] = {
 #endif
     -1, -1, -1, -1,
 };
-static inline vec_bits v_first(size_t k)
-{
+static inline vec_bits v_first(size_t k) {
     return V_BITS(loadu)((const vec_bits *)(const void *)(v_window + LANES - k));
 }
 static inline vec v_load_part(const real *p, size_t k) { return V_OP(maskload)(p, v_first(k)); }
 static inline void v_store_part(real *p, vec a, size_t k) { V_OP(maskstore)(p, v_first(k), a); }
 #else
-static inline vec v_load_part(const real *p, size_t k)
-{
+static inline vec v_load_part(const real *p, size_t k) {
     real buffer[LANES] = {0};
     for (size_t i = 0; i < k; i++)
         buffer[i] = p[i];
     return v_load(buffer);
 }
-static inline void v_store_part(real *p, vec a, size_t k)
-{
+static inline void v_store_part(real *p, vec a, size_t k) {
     real buffer[LANES];
     v_store(buffer, a);
     for (size_t i = 0; i < k; i++)
@@ -198,16 +193,6 @@ static inline vec v_max(vec a, vec b) { return V_OP(max)(a, b); }
 static inline vec v_min(vec a, vec b) { return V_OP(min)(a, b); }
 #endif
 
-/* Returns min(|a|, most); for a NaN either NaN or most. */
-static inline vec v_min_abs(vec a, real most)
-{
-#if BPI_VEC_BITS == 512
-    return V_OP(range)(a, v_set(most), 0xA); /* the smaller magnitude, sign cleared */
-#else
-    return v_min(v_set(most), v_abs(a));
-#endif
-}
-
 /* The elements as integers of the same size, and back. */
 static inline vec_bits v_bits(vec a) { return V_JOIN(V_PREFIX, V_CAST, V_SI)(a); }
 static inline vec v_real(vec_bits a) { return V_JOIN(V_PREFIX, V_CAST_BITS, V_KIND)(a); }
@@ -217,15 +202,13 @@ static inline vec v_real(vec_bits a) { return V_JOIN(V_PREFIX, V_CAST_BITS, V_KI
 #define V_ROUND (REAL(1.5) * ((real_bits)1 << MANTISSA_BITS))
 
 /* Returns 2^n for a sum n + V_ROUND, where 2^n is a normal number. */
-static inline vec v_pow2(vec sum)
-{
+static inline vec v_pow2(vec sum) {
     vec_bits n = V_INT(slli)(v_bits(sum), MANTISSA_BITS);
     return v_real(V_INT(add)(n, v_bits(v_set(1))));
 }
 
 /* Returns a 2^n for an integer |n| < 2^(exponent bits), rounding once where the result is denormal. */
-static inline vec v_scale(vec a, vec n)
-{
+static inline vec v_scale(vec a, vec n) {
 #if BPI_VEC_BITS == 512
     return V_OP(scalef)(a, n);
 #else
@@ -237,8 +220,7 @@ static inline vec v_scale(vec a, vec n)
 
 /* Writes a > 0 as m 2^k with 0.75 <= m < 1.5; returns m. At 512 bits a may be anything: then m is NaN
  * for a < 0, and k is -inf, inf or NaN for 0, inf, NaN. Otherwise a must be positive and finite. */
-static inline vec v_split(vec a, vec *k)
-{
+static inline vec v_split(vec a, vec *k) {
 #if BPI_VEC_BITS == 512
     vec m = V_NATIVE(getmant)(a, _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_nan);
     *k = v_sub(V_NATIVE(getexp)(a), V_NATIVE(getexp)(m));
@@ -259,20 +241,17 @@ static inline vec v_split(vec a, vec *k)
 }
 
 #if BPI_VEC_BITS == 512
-/* Returns table[i] for the integer i that is the lowest 4 bits of each element of a. */
-static inline vec v_lookup16(vec a, const real *table)
-{
-#if BPI_BITS == 32
-    return simde_mm512_permutexvar_ps(v_bits(a), v_load(table));
-#else
-    return simde_mm512_permutex2var_pd(v_load(table), v_bits(a), v_load(table + LANES));
-#endif
+/* Returns table[i] for the integer i that is the lowest 4 bits of each element of a. The permutations
+ * with two sources are used throughout: the one with one source waits for the last value of the register
+ * that it writes on some CPUs (as does vrange, which is why it is not used at all). */
+static inline vec v_lookup16(vec a, const real *table) {
+    vec low = v_load(table), high = v_load(table + 16 - LANES);
+    return V_OP(permutex2var)(low, v_bits(a), high);
 }
 
 #if BPI_BITS == 32
 /* The same for the lowest 5 bits of `at`. */
-static inline vec v_lookup32(vec_bits at, const real *table)
-{
+static inline vec v_lookup32(vec_bits at, const real *table) {
     return simde_mm512_permutex2var_ps(v_load(table), at, v_load(table + LANES));
 }
 #endif
@@ -280,8 +259,7 @@ static inline vec v_lookup32(vec_bits at, const real *table)
 
 /* Returns c[0] + c[1] x + ... + c[degree] x^degree. Even and odd powers are summed apart: half the
  * latency of Horner's rule for one more product. `degree` is a constant, so the loops are unrolled. */
-static inline vec v_poly(vec x, const real *c, int degree)
-{
+static inline vec v_poly(vec x, const real *c, int degree) {
     vec x2 = v_mul(x, x);
     vec p = v_set(c[degree]), q = v_set(c[degree - 1]);
     V_UNROLL

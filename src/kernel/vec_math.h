@@ -17,8 +17,7 @@
 #define LOG2_E REAL(0x1.71547652b82fep+0)
 
 /* Returns r = x - n ln 2, n the nearest that `round` rounds to (see V_ROUND); *sum is n + round. */
-static inline vec reduce_exp(vec x, real round, vec *sum)
-{
+static inline vec reduce_exp(vec x, real round, vec *sum) {
     *sum = v_fma(x, v_set(LOG2_E), v_set(round));
     vec n = v_sub(*sum, v_set(round));
     vec r = v_fnma(n, v_set(LN2_HIGH), x);
@@ -26,8 +25,7 @@ static inline vec reduce_exp(vec x, real round, vec *sum)
 }
 
 /* a exp(r) 2^n for sum = n + V_ROUND: rounded once where it is denormal. */
-static inline vec exp_times(vec a, vec r, vec sum)
-{
+static inline vec exp_times(vec a, vec r, vec sum) {
     vec q = v_fma(v_mul(r, r), POLY(r, exp_poly), r);
     return v_scale(v_fma(a, q, a), v_sub(sum, v_set(V_ROUND)));
 }
@@ -36,8 +34,7 @@ static inline vec exp_times(vec a, vec r, vec sum)
  * polynomial for one permutation, and half an ulp less exact. */
 #if BPI_VEC_BITS == 512
 #define FAST_ROUND (V_ROUND / 16)
-static inline vec exp_times_fast(vec a, vec r, vec sum)
-{
+static inline vec exp_times_fast(vec a, vec r, vec sum) {
     a = v_mul(a, v_lookup16(sum, exp16_table));
     vec q = v_fma(v_mul(r, r), POLY(r, exp16_poly), r);
     return v_scale(v_fma(a, q, a), v_sub(sum, v_set(FAST_ROUND)));
@@ -47,16 +44,14 @@ static inline vec exp_times_fast(vec a, vec r, vec sum)
 static inline vec exp_times_fast(vec a, vec r, vec sum) { return exp_times(a, r, sum); }
 #endif
 
-static inline vec v_exp(vec x)
-{
+static inline vec v_exp(vec x) {
     vec t = v_max(v_set(EXP_LOWEST), v_min(v_set(EXP_HIGHEST), x));
     vec sum, r = reduce_exp(t, FAST_ROUND, &sum);
     return exp_times_fast(v_set(1), r, sum);
 }
 
 /* exp(-|x|): cannot overflow. */
-static inline vec exp_minus(vec x)
-{
+static inline vec exp_minus(vec x) {
     vec t = v_max(v_set(EXP_LOWEST), v_or(x, v_set(REAL(-0.0))));
     vec sum, r = reduce_exp(t, V_ROUND, &sum);
     return exp_times(v_set(1), r, sum);
@@ -64,16 +59,14 @@ static inline vec exp_minus(vec x)
 
 /* sigmoid(x) = a - a e / (1 + e), a = x < 0 ? e : 1, e = exp(-|x|). This form halves the rounding error
  * of the quotient a / (1 + e). */
-static inline vec v_sigmoid(vec x)
-{
+static inline vec v_sigmoid(vec x) {
     vec e = exp_minus(x), one = v_set(1);
     vec a = v_select(v_less(x, v_set(0)), e, one);
     return v_fnma(a, v_div(e, v_add(one, e)), a);
 }
 
 /* For x = n ln 2 + r and s = 2^n: expm1(x) = s expm1(r) + (s - 1), by halves as s may overflow. */
-static inline vec v_expm1(vec x)
-{
+static inline vec v_expm1(vec x) {
     vec t = v_max(v_set(EXPM1_LOWEST), v_min(v_set(EXP_HIGHEST), x));
     vec sum, r = reduce_exp(t, V_ROUND, &sum);
     vec p = v_fma(v_mul(r, r), POLY(r, expm1_poly), r);
@@ -84,8 +77,7 @@ static inline vec v_expm1(vec x)
 
 #if BPI_VEC_BITS == 512 && BPI_BITS == 32
 /* A polynomial for each of 32 intervals, taken out of registers (see tanh_mid). */
-static inline vec v_tanh(vec x)
-{
+static inline vec v_tanh(vec x) {
     vec t = v_min(v_set(9), v_abs(x));
     vec_bits at = V_INT(srli)(v_bits(v_add(t, v_set(0.625f))), 20);
     vec d = v_sub(t, v_lookup32(at, tanh_mid));
@@ -97,8 +89,7 @@ static inline vec v_tanh(vec x)
 }
 #else
 /* tanh |x| = (1 - u) / (1 + u), u = exp(-2|x|) = s expm1(r) + s; both sides are rounded only once. */
-static inline vec v_tanh(vec x)
-{
+static inline vec v_tanh(vec x) {
     const vec one = v_set(1);
     vec z = v_max(v_set(EXPM1_LOWEST), v_mul(v_abs(x), v_set(-2)));
     vec sum, r = reduce_exp(z, V_ROUND, &sum);
@@ -110,16 +101,14 @@ static inline vec v_tanh(vec x)
 #endif
 
 /* k ln 2 + log(1 + f) for -1/4 <= f <= 1/2 */
-static inline vec log_of_parts(vec f, vec k)
-{
+static inline vec log_of_parts(vec f, vec k) {
     vec q = v_mul(v_mul(f, f), POLY(f, log_poly));
     vec low = v_fma(k, v_set(LN2_LOW), q);
     return v_fma(k, v_set(LN2_HIGH), v_add(f, low));
 }
 
 /* Puts in what v_split leaves out: log(inf) = inf, log(0) = -inf, log(x < 0) = NaN. */
-static inline vec log_limits(vec x, vec y)
-{
+static inline vec log_limits(vec x, vec y) {
 #if BPI_VEC_BITS < 512
     y = v_select(v_less(x, v_set(INFINITY)), y, x);
     y = v_select(v_equal(x, v_set(0)), v_set(-INFINITY), y);
@@ -130,15 +119,13 @@ static inline vec log_limits(vec x, vec y)
     return y;
 }
 
-static inline vec v_log(vec x)
-{
+static inline vec v_log(vec x) {
     vec k, m = v_split(x, &k);
     return log_limits(x, log_of_parts(v_sub(m, v_set(1)), k));
 }
 
 /* u = 1 + x rounded, c its rounding error (Knuth's two-sum), u = m 2^k: f = m - 1 + c / 2^k. */
-static inline vec v_log1p(vec x)
-{
+static inline vec v_log1p(vec x) {
     const vec one = v_set(1);
     vec u = v_add(one, x), rounded = v_sub(u, one);
     vec c = v_add(v_sub(one, v_sub(u, rounded)), v_sub(x, rounded));
@@ -150,8 +137,7 @@ static inline vec v_log1p(vec x)
 }
 
 /* softplus(x) = max(x, 0) + log(1 + e), e = exp(-|x|); 1 + e = 2 (1 + (e - 1) / 2) where e >= 1/2. */
-static inline vec v_softplus(vec x)
-{
+static inline vec v_softplus(vec x) {
     vec e = exp_minus(x);
     vec_mask small = v_less(e, v_set(REAL(0.5)));
     vec half = v_mul(v_sub(e, v_set(1)), v_set(REAL(0.5)));
@@ -160,8 +146,7 @@ static inline vec v_softplus(vec x)
 }
 
 /* a exp(-t^2 / 2) for 0 <= t <= TAIL_MOST, without the rounding error of the square. */
-static inline vec exp_half_square(vec t, vec a)
-{
+static inline vec exp_half_square(vec t, vec a) {
     vec half = v_mul(t, v_set(REAL(-0.5)));
     vec square = v_mul(t, half), sum;
 #if BPI_VEC_FMA
@@ -182,8 +167,7 @@ static inline vec exp_half_square(vec t, vec a)
 }
 
 /* erf(x) = x + x P(x^2) for |x| < 1, else 1 - 2 Phi(-sqrt(2) |x|) with the sign of x. */
-static inline vec v_erf(vec x)
-{
+static inline vec v_erf(vec x) {
     vec near = v_fma(x, POLY(v_mul(x, x), erf_poly), x);
     vec t = v_min(v_set(6), v_abs(x));
     vec s = v_mul(t, v_set(REAL(1.41421356237309504880)));
@@ -193,16 +177,14 @@ static inline vec v_erf(vec x)
 }
 
 /* gelu(x) = x Phi(x) = max(x, 0) - t Phi(-t), t = |x|: no cancellation on either side. */
-static inline vec v_gelu(vec x)
-{
-    vec t = v_min_abs(x, TAIL_MOST);
+static inline vec v_gelu(vec x) {
+    vec t = v_min(v_set(TAIL_MOST), v_abs(x));
     vec ratio = v_div(v_mul(t, POLY(t, tail_p)), POLY(t, tail_q));
     return v_fnma(ratio, exp_half_square(t, v_set(1)), v_max(v_set(0), x));
 }
 
 /* gelu'(x) = Phi(x) + x phi(x) = d for x < 0, else 1 - d, where d = Phi(-t) - t phi(t). */
-static inline vec v_gelu_slope(vec x)
-{
+static inline vec v_gelu_slope(vec x) {
     vec t = v_min(v_set(TAIL_MOST), v_abs(x));
     vec ratio = v_div(POLY(t, tail_p), POLY(t, tail_q));
     vec d = exp_half_square(t, v_fnma(t, v_set(REAL(0.39894228040143267794)), ratio));
@@ -213,9 +195,8 @@ static inline vec v_gelu_slope(vec x)
  * v(t) = 2 sqrt(2 / pi) (t + 0.044715 t^3), as (1 + tanh(v / 2)) / 2 = sigmoid(v). */
 #define GELU_TANH_A REAL(1.59576912160573071176) /* 2 sqrt(2 / pi) */
 #define GELU_TANH_B REAL(0.07135481627260025)    /* 0.044715 a */
-static inline vec v_gelu_tanh(vec x)
-{
-    vec t = v_min_abs(x, GELU_TANH_MOST);
+static inline vec v_gelu_tanh(vec x) {
+    vec t = v_min(v_set(GELU_TANH_MOST), v_abs(x));
     vec v = v_mul(t, v_fma(v_mul(t, t), v_set(GELU_TANH_B), v_set(GELU_TANH_A)));
     vec e = exp_minus(v);
     vec part = v_div(v_mul(t, e), v_add(v_set(1), e));
@@ -223,8 +204,7 @@ static inline vec v_gelu_tanh(vec x)
 }
 
 /* Its slope is d for x < 0, else 1 - d, where d = s (1 - t (1 - s) v'(t)), s = sigmoid(-v(t)). */
-static inline vec v_gelu_tanh_slope(vec x)
-{
+static inline vec v_gelu_tanh_slope(vec x) {
     const vec one = v_set(1);
     vec t = v_min(v_set(GELU_TANH_MOST), v_abs(x)), t2 = v_mul(t, t);
     vec v = v_mul(t, v_fma(t2, v_set(GELU_TANH_B), v_set(GELU_TANH_A)));
