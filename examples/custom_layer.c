@@ -185,6 +185,8 @@ static bool learns(bp_executor executor) {
 
 int main(int argc, char **argv) {
     bool naive = argc == 2 && strcmp(argv[1], "--naive") == 0;
+    if (argc > 1 && !naive)
+        return fprintf(stderr, "usage: custom_layer [--naive]\n"), 2;
     bp_op wrong = snake_op;
     wrong.name = "snake with a wrong gradient";
     wrong.backward = wrong_backward;

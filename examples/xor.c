@@ -112,6 +112,8 @@ int main(int argc, char **argv) {
         print_explanation(config.lr), result = EXIT_SUCCESS;
     else if (print_table(before, after) == 4)
         result = EXIT_SUCCESS;
+    else if (relu)
+        puts("A relu unit that is negative in all four cases learns no more: try another --seed.");
     bp_graph_free(graph);
     bp_model_free(model);
     return result;

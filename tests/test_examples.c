@@ -185,6 +185,10 @@ START_TEST(mistakes_are_explained) {
     assert_says("images of 8x8 pixels in 10 classes need --layers 64,..,10");
     ck_assert_int_eq(run("--data %s/nowhere", folder), 1);
     assert_says("nowhere\" has no readable file train-images-idx3-ubyte");
+    ck_assert_int_eq(run("--data %s --layers 64,10 --rate 1e305", folder), 1);
+    assert_says("learning rate");
+    ck_assert_int_eq(run("--data %s --layers 64,9,10 --rate 1e30 --activation relu", folder), 1);
+    assert_says("try a smaller --rate");
     ck_assert_int_eq(run("--activation swish"), 2);
     assert_says("cannot use \"--activation\"");
     ck_assert_int_eq(run("--epochs"), 2);
