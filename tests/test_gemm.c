@@ -118,6 +118,18 @@ static void all_blocks(void) {
 START_TEST(bits_do_not_depend_on_how_c_is_cut) { at_every_level(all_blocks); }
 END_TEST
 
+START_TEST(bits_do_not_depend_on_the_number_of_threads) {
+    static const int64_t large[][3] = {{256, 128, 300}, {130, 500, 40},  {700, 97, 33},
+                                       {3, 2000, 400},  {2100, 2000, 1}, {2100, 1, 800}};
+    for (size_t s = 0; s < sizeof large / sizeof *large; s++)
+        for (int orientation = 0; orientation < 4; orientation++) {
+            bpi_product p = product_of(large[s], orientation, 0);
+            check_threads_f32(&p);
+            check_threads_f64(&p);
+        }
+}
+END_TEST
+
 static void empty_products(void) {
     float a[4] = {1, 2, 3, 4}, b[4] = {1, 2, 3, 4}, c[4] = {NAN, NAN, NAN, NAN};
     bpi_gemm_f32(&(bpi_product){.m = 2, .n = 2, .k = 0, .lda = 1, .ldb = 2, .ldc = 2}, a, b, c);
@@ -168,6 +180,7 @@ int main(void) {
     tcase_add_test(tests, products_of_every_shape_and_orientation_match_the_reference);
     tcase_add_test(tests, results_are_scaled_added_biased_and_rectified);
     tcase_add_test(tests, bits_do_not_depend_on_how_c_is_cut);
+    tcase_add_test(tests, bits_do_not_depend_on_the_number_of_threads);
     tcase_add_test(tests, an_empty_sum_is_zero_and_an_empty_result_is_not_written);
     tcase_add_test(tests, infinities_and_nan_propagate);
     tcase_add_test(tests, the_choice_has_a_name);

@@ -4,6 +4,8 @@
  * process fight for the cores. */
 #include "gemm.h"
 
+#include "blas_core.h"
+
 #if BPI_HAVE_CBLAS
 
 #include <cblas.h>
@@ -16,6 +18,7 @@ extern void openblas_set_num_threads(int threads) __attribute__((weak));
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void prepare(void) {
+    bpi_blas_choose_core();
     if (openblas_set_num_threads)
         openblas_set_num_threads(1);
 }

@@ -3,6 +3,7 @@
 
 #include "cpu.h"
 #include "gemm_simd.h"
+#include "pool.h"
 
 #define DECLARE(level) extern const bpi_gemm_kernels bpi_gemm_f32_##level, bpi_gemm_f64_##level;
 #define KERNELS(level) \
@@ -73,10 +74,69 @@ const char *bpi_gemm_choice(const bpi_product *p, bp_dtype dtype) {
     return names[choose(p->n == 1 && p->ldc == 1 ? &flipped : p, bpi_gemm_kernels_of(dtype))];
 }
 
-static void run_own(enum way way, const bpi_gemm_kernels *own, const bpi_gemm_work *work) {
+/* ---- threads ----------------------------------------------------------------------------------- */
+
+/* From here on more threads are faster: multiplications; for k = 1, elements of c. */
+enum { WORTH_THREADS = 1500000, WORTH_THREADS_RANK_ONE = 4000000 };
+
+/* A piece of c for one thread: about PIECE_ROWS rows, so that a packed panel of b is used often, and
+ * no more than one panel wide unless there are many. */
+enum { PIECE_ROWS = 128, FEW_PIECES = 6, MANY_PIECES = 64 };
+
+typedef struct cutting {
+    const bpi_gemm_work *work;
+    bpi_gemm_kernel *kernel;
+    int64_t rows, columns; /* of a piece */
+    int64_t across;        /* pieces beside each other */
+} cutting;
+
+static int64_t pieces_of(int64_t count, int64_t most) { return (count + most - 1) / most; }
+
+/* `count` in even pieces of at most `most`, each but the last a multiple of `unit`. */
+static int64_t even_piece(int64_t count, int64_t most, int64_t unit) {
+    int64_t piece = pieces_of(count, pieces_of(count, most));
+    return pieces_of(piece, unit) * unit;
+}
+
+static int cut(cutting *c, int64_t width) {
+    const bpi_product *p = c->work->product;
+    c->columns = width;
+    c->rows = even_piece(p->m, PIECE_ROWS, 8);
+    while (pieces_of(p->m, c->rows) * pieces_of(p->n, c->columns) < FEW_PIECES && c->rows > 32)
+        c->rows = even_piece(p->m, c->rows / 2 > 32 ? c->rows / 2 : 32, 8);
+    while (pieces_of(p->m, c->rows) * pieces_of(p->n, c->columns) > MANY_PIECES &&
+           c->columns < p->n)
+        c->columns += width;
+    while (pieces_of(p->m, c->rows) > MANY_PIECES)
+        c->rows *= 2;
+    c->across = pieces_of(p->n, c->columns);
+    return (int)(pieces_of(p->m, c->rows) * c->across);
+}
+
+static void run_piece(void *context, int index) {
+    const cutting *c = context;
+    const bpi_product *p = c->work->product;
     _Alignas(64) char panel[BPI_GEMM_PANEL];
-    bpi_block all = {0, work->product->m, 0, work->product->n};
-    (way == DOTS ? own->dots : way == RANK_ONE ? own->rank_one : own->tiles)(work, &all, panel);
+    bpi_block block = {.row = index / c->across * c->rows,
+                       .column = index % c->across * c->columns};
+    block.row_end = block.row + c->rows < p->m ? block.row + c->rows : p->m;
+    block.column_end = block.column + c->columns < p->n ? block.column + c->columns : p->n;
+    c->kernel(c->work, &block, panel);
+}
+
+static void run_own(enum way way, const bpi_gemm_kernels *own, const bpi_gemm_work *work,
+                    int threads) {
+    const bpi_product *p = work->product;
+    cutting c = {work, own->tiles, p->m, p->n, 1};
+    if (way == DOTS)
+        c.kernel = own->dots;
+    if (way == RANK_ONE)
+        c.kernel = own->rank_one;
+    double size = (double)p->m * (double)p->n * (double)p->k;
+    int pieces = 1;
+    if (threads > 1 && size >= (way == RANK_ONE ? WORTH_THREADS_RANK_ONE : WORTH_THREADS))
+        pieces = cut(&c, own->width);
+    bpi_pool_run(threads, pieces, run_piece, &c);
 }
 
 #define REAL float

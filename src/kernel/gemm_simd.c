@@ -83,13 +83,15 @@ ALWAYS_INLINE void run_tile(const tile_call *t, int rows, int wide) {
  * fused multiply-add is 4 steps and a product with few rows has nothing else to overlap. */
 #define FEW_ROWS(X)                                                                         \
     X(1, 1)                                                                                 \
-    X(1, 2) X(1, 3) X(1, 4) X(1, 5) X(1, 6) X(1, 7) X(1, 8) X(2, 1) X(2, 2) X(2, 3) X(2, 4) \
-        X(3, 1) X(3, 2) X(3, 3) X(3, 4) X(4, 1) X(4, 2) X(5, 1) X(5, 2) X(6, 1) X(6, 2)
+    X(1, 2)                                                                                 \
+    X(1, 3) X(1, 4) X(1, 5) X(1, 6) X(1, 7) X(1, 8) X(2, 1) X(2, 2) X(2, 3) X(2, 4) X(3, 1) \
+        X(3, 2) X(3, 3) X(3, 4) X(4, 1) X(4, 2) X(5, 1) X(5, 2) X(6, 1) X(6, 2)
 #if BPI_VEC_BITS == 512
 #define TILES(X)                                                                            \
     FEW_ROWS(X)                                                                             \
-    X(2, 5) X(2, 6) X(2, 7) X(2, 8) X(3, 5) X(3, 6) X(4, 3) X(4, 4) X(4, 5) X(4, 6) X(5, 3) \
-        X(6, 3) X(7, 1) X(7, 2) X(7, 3) X(8, 1) X(8, 2) X(8, 3)
+    X(2, 5)                                                                                 \
+    X(2, 6) X(2, 7) X(2, 8) X(3, 5) X(3, 6) X(4, 3) X(4, 4) X(4, 5) X(4, 6) X(5, 3) X(6, 3) \
+        X(7, 1) X(7, 2) X(7, 3) X(8, 1) X(8, 2) X(8, 3)
 static const int widest[ROWS + 1] = {0, 8, 8, 6, 6, 3, 3, 3, 3};
 #else
 #define TILES(X) FEW_ROWS(X)

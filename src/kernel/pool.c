@@ -1,0 +1,180 @@
+/* The pool of threads. Work is a number of pieces that threads take one by one until none is left.
+ *
+ * `gate` says in one word which work there is: a number that grows with every piece of work, whether
+ * threads may still enter, and how many are inside. The caller opens it, takes pieces as well, closes
+ * it when none is left, and waits only for threads that are inside: one that wakes up late finds the
+ * gate closed and has delayed nobody. */
+#include "pool.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+enum { MAX_THREADS = 256 };
+
+/* How long an idle thread looks for work before it sleeps: longer than what lies between two products
+ * of a training step, shorter than anyone minds. */
+enum { SPIN_NANOSECONDS = 50000 };
+
+#define INSIDE UINT64_C(0xffff)
+#define OPEN (UINT64_C(1) << 16)
+#define NEXT_WORK (UINT64_C(1) << 17)
+
+static struct {
+    atomic_flag busy;
+    _Atomic uint64_t gate;
+    /* written by the caller while the gate is closed and nobody inside */
+    void (*piece)(void *context, int index);
+    void *context;
+    int pieces;
+    atomic_int wanted; /* threads that may be inside at once */
+    atomic_int next;   /* piece to take */
+    int made;          /* threads; by the caller that holds `busy` */
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    atomic_int asleep; /* changed under the lock */
+} pool = {
+    .busy = ATOMIC_FLAG_INIT, .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+
+static void pause_briefly(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static int64_t nanoseconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* May a thread that has seen work number `seen` enter? */
+static bool may_enter(uint64_t gate, uint64_t seen) {
+    return (gate & OPEN) && gate / NEXT_WORK != seen &&
+           (int)(gate & INSIDE) < atomic_load_explicit(&pool.wanted, memory_order_relaxed);
+}
+
+static void take_pieces(void) {
+    for (int i; (i = atomic_fetch_add_explicit(&pool.next, 1, memory_order_relaxed)) < pool.pieces;)
+        pool.piece(pool.context, i);
+}
+
+/* Looks for work for a while. */
+static bool spin(uint64_t seen) {
+    int64_t end = nanoseconds() + SPIN_NANOSECONDS;
+    do {
+        for (int i = 0; i < 32; i++) {
+            if (may_enter(atomic_load(&pool.gate), seen))
+                return true;
+            pause_briefly();
+        }
+    } while (nanoseconds() < end);
+    return false;
+}
+
+static void sleep_until_work(uint64_t seen) {
+    pthread_mutex_lock(&pool.lock);
+    atomic_fetch_add(&pool.asleep, 1);
+    while (!may_enter(atomic_load(&pool.gate), seen))
+        pthread_cond_wait(&pool.wake, &pool.lock);
+    atomic_fetch_sub(&pool.asleep, 1);
+    pthread_mutex_unlock(&pool.lock);
+}
+
+/* Enters, if the gate is still open, and remembers the work's number. */
+static bool enter(uint64_t *seen) {
+    uint64_t gate = atomic_load(&pool.gate);
+    while (may_enter(gate, *seen))
+        if (atomic_compare_exchange_weak(&pool.gate, &gate, gate + 1)) {
+            *seen = gate / NEXT_WORK;
+            return true;
+        }
+    return false;
+}
+
+static void *serve(void *unused) {
+    for (uint64_t seen = 0;;) {
+        if (!spin(seen))
+            sleep_until_work(seen);
+        if (enter(&seen)) {
+            take_pieces();
+            atomic_fetch_sub(&pool.gate, 1);
+        }
+    }
+    return unused;
+}
+
+/* In a child there is only the thread that forked. */
+static void forget_threads(void) {
+    atomic_flag_clear(&pool.busy);
+    atomic_store(&pool.gate, 0);
+    atomic_store(&pool.asleep, 0);
+    pool.made = 0;
+    pool.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    pool.wake = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+}
+
+static void watch_forks(void) { pthread_atfork(NULL, NULL, forget_threads); }
+
+/* Makes threads until there are `count`, or as many as the system gives. They take no signals. */
+static void make_threads(int count) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    sigset_t all, before;
+    if (pool.made >= count)
+        return;
+    pthread_once(&once, watch_forks);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    for (pthread_t thread; pool.made < count; pool.made++) {
+        if (pthread_create(&thread, NULL, serve, NULL) != 0)
+            break;
+        pthread_detach(thread);
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static void open_gate(int helpers) {
+    atomic_store(&pool.wanted, helpers);
+    atomic_store(&pool.next, 0);
+    atomic_store(&pool.gate, (atomic_load(&pool.gate) / NEXT_WORK + 1) * NEXT_WORK | OPEN);
+    if (atomic_load(&pool.asleep) == 0)
+        return;
+    pthread_mutex_lock(&pool.lock);
+    for (int i = 0; i < helpers; i++)
+        pthread_cond_signal(&pool.wake);
+    pthread_mutex_unlock(&pool.lock);
+}
+
+/* Lets no more threads in and waits for those inside. */
+static void close_gate(void) {
+    atomic_fetch_and(&pool.gate, ~OPEN);
+    for (int64_t rounds = 0; atomic_load(&pool.gate) & INSIDE; rounds++)
+        if (rounds < 1000)
+            pause_briefly();
+        else
+            sched_yield();
+}
+
+void bpi_pool_run(int threads, int pieces, void (*piece)(void *context, int index), void *context) {
+    int helpers = (threads < pieces ? threads : pieces) - 1;
+    helpers = helpers < MAX_THREADS ? helpers : MAX_THREADS;
+    if (helpers < 1 || atomic_flag_test_and_set(&pool.busy)) {
+        for (int i = 0; i < pieces; i++)
+            piece(context, i);
+        return;
+    }
+    make_threads(helpers);
+    pool.piece = piece;
+    pool.context = context;
+    pool.pieces = pieces;
+    open_gate(helpers);
+    take_pieces();
+    close_gate();
+    atomic_flag_clear(&pool.busy);
+}

@@ -1,0 +1,144 @@
+/* The pool of threads: every piece runs exactly once, whoever asks, from wherever. */
+#include <check.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kernel/pool.h"
+
+enum { PIECES = 37, ROUNDS = 2000, CALLERS = 3 };
+
+typedef struct counts {
+    atomic_int ran[PIECES];
+    pthread_t caller;
+    atomic_int elsewhere;
+} counts;
+
+static void count_piece(void *context, int index) {
+    counts *c = context;
+    atomic_fetch_add(&c->ran[index], 1);
+    if (!pthread_equal(pthread_self(), c->caller))
+        atomic_fetch_add(&c->elsewhere, 1);
+}
+
+/* Runs the pieces; whether each ran once. */
+static int all_ran_once(int threads, int pieces, int *elsewhere) {
+    counts c = {.caller = pthread_self()};
+    bpi_pool_run(threads, pieces, count_piece, &c);
+    for (int i = 0; i < PIECES; i++)
+        if (atomic_load(&c.ran[i]) != (i < pieces))
+            return 0;
+    if (elsewhere)
+        *elsewhere += atomic_load(&c.elsewhere);
+    return 1;
+}
+
+START_TEST(every_piece_runs_once_whatever_the_number_of_threads) {
+    for (int round = 0; round < ROUNDS; round++)
+        for (int threads = 0; threads <= 5; threads++)
+            ck_assert(all_ran_once(threads, round % (PIECES + 1), NULL));
+}
+END_TEST
+
+START_TEST(one_thread_means_the_caller) {
+    int elsewhere = 0;
+    for (int round = 0; round < ROUNDS; round++)
+        ck_assert(all_ran_once(1, PIECES, &elsewhere));
+    ck_assert_int_eq(elsewhere, 0);
+}
+END_TEST
+
+/* Waits until both pieces are inside, which takes two threads; gives up rather than hang. */
+static atomic_int inside;
+static void meet(void *context, int index) {
+    (void)index;
+    atomic_fetch_add(&inside, 1);
+    for (time_t end = time(NULL) + 20; atomic_load(&inside) < 2 && time(NULL) < end;)
+        sched_yield();
+    if (atomic_load(&inside) == 2)
+        *(atomic_int *)context = 1;
+}
+
+START_TEST(pieces_run_at_the_same_time) {
+    atomic_int met = 0;
+    atomic_store(&inside, 0);
+    bpi_pool_run(2, 2, meet, &met);
+    ck_assert_int_eq(atomic_load(&met), 1);
+}
+END_TEST
+
+static void nested(void *context, int index) {
+    (void)index;
+    if (!all_ran_once(4, PIECES, NULL))
+        atomic_store((atomic_int *)context, 0);
+}
+
+START_TEST(a_piece_may_ask_for_threads_itself) {
+    atomic_int good = 1;
+    bpi_pool_run(3, 8, nested, &good);
+    ck_assert_int_eq(atomic_load(&good), 1);
+}
+END_TEST
+
+static void *many_rounds(void *good) {
+    for (int round = 0; round < ROUNDS; round++)
+        if (!all_ran_once(2 + round % 3, PIECES, NULL))
+            atomic_store((atomic_int *)good, 0);
+    return NULL;
+}
+
+START_TEST(several_threads_may_ask_at_once) {
+    pthread_t callers[CALLERS];
+    atomic_int good = 1;
+    for (int i = 0; i < CALLERS; i++)
+        ck_assert_int_eq(pthread_create(&callers[i], NULL, many_rounds, &good), 0);
+    for (int i = 0; i < CALLERS; i++)
+        pthread_join(callers[i], NULL);
+    ck_assert_int_eq(atomic_load(&good), 1);
+}
+END_TEST
+
+START_TEST(a_forked_child_has_a_working_pool) {
+    ck_assert(all_ran_once(3, PIECES, NULL));
+    pid_t child = fork();
+    if (child == 0) {
+        int good = 1;
+        for (int round = 0; round < 100; round++)
+            good = good && all_ran_once(3, PIECES, NULL);
+        _exit(good ? 0 : 1);
+    }
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    ck_assert(all_ran_once(3, PIECES, NULL));
+}
+END_TEST
+
+START_TEST(the_default_is_at_least_one_thread_and_at_most_the_processors) {
+    ck_assert_int_ge(bpi_pool_default_threads(), 1);
+    ck_assert_int_le(bpi_pool_default_threads(), (int)sysconf(_SC_NPROCESSORS_CONF));
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("pool");
+    TCase *tests = tcase_create("pool");
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, every_piece_runs_once_whatever_the_number_of_threads);
+    tcase_add_test(tests, one_thread_means_the_caller);
+    tcase_add_test(tests, pieces_run_at_the_same_time);
+    tcase_add_test(tests, a_piece_may_ask_for_threads_itself);
+    tcase_add_test(tests, several_threads_may_ask_at_once);
+    tcase_add_test(tests, a_forked_child_has_a_working_pool);
+    tcase_add_test(tests, the_default_is_at_least_one_thread_and_at_most_the_processors);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
