@@ -9,8 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static float *random_floats(int64_t n)
-{
+static float *random_floats(int64_t n) {
     float *values = malloc((size_t)n * sizeof *values);
     uint32_t state = 12345;
     for (int64_t i = 0; values && i < n; i++) {
@@ -29,8 +28,7 @@ typedef struct map_case {
     int64_t n;
 } map_case;
 
-static void map_backprop(bench_state *state, const void *data)
-{
+static void map_backprop(bench_state *state, const void *data) {
     const map_case *c = data;
     float *x = random_floats(c->n);
     bp_model *model = bp_model_new();
@@ -50,8 +48,7 @@ static void map_backprop(bench_state *state, const void *data)
     free(x);
 }
 
-static void map_loop(bench_state *state, const void *data)
-{
+static void map_loop(bench_state *state, const void *data) {
     const map_case *c = data;
     float *x = random_floats(c->n), *y = random_floats(c->n);
     while (bench_next(state)) {
@@ -70,8 +67,7 @@ typedef struct product_case {
     int m, n, k;
 } product_case;
 
-static void product_backprop(bench_state *state, const void *data)
-{
+static void product_backprop(bench_state *state, const void *data) {
     const product_case *c = data;
     float *a = random_floats((int64_t)c->m * c->k), *b = random_floats((int64_t)c->k * c->n);
     bp_model *model = bp_model_new();
@@ -95,8 +91,7 @@ static void product_backprop(bench_state *state, const void *data)
     free(b);
 }
 
-static void product_cblas(bench_state *state, const void *data)
-{
+static void product_cblas(bench_state *state, const void *data) {
     const product_case *c = data;
     float *a = random_floats((int64_t)c->m * c->k), *b = random_floats((int64_t)c->k * c->n);
     float *y = random_floats((int64_t)c->m * c->n);
@@ -112,8 +107,7 @@ static void product_cblas(bench_state *state, const void *data)
 
 static const float xor_inputs[] = {0, 0, 0, 1, 1, 0, 1, 1}, xor_targets[] = {0, 1, 1, 0};
 
-static void xor_backprop(bench_state *state, const void *data)
-{
+static void xor_backprop(bench_state *state, const void *data) {
     (void)data;
     bp_model *model = bp_model_new();
     bp_graph *graph = bp_graph_new(model);
@@ -133,8 +127,7 @@ static void xor_backprop(bench_state *state, const void *data)
 }
 
 /* Recorded again at every step: what ordinary C control flow around a small net costs. */
-static void xor_rebuilt(bench_state *state, const void *data)
-{
+static void xor_rebuilt(bench_state *state, const void *data) {
     (void)data;
     bp_model *model = bp_model_new();
     bp_graph *graph = bp_graph_new(model);
@@ -155,8 +148,7 @@ static void xor_rebuilt(bench_state *state, const void *data)
     bp_model_free(model);
 }
 
-static void xor_loop(bench_state *state, const void *data)
-{
+static void xor_loop(bench_state *state, const void *data) {
     (void)data;
     void *net = reference_xor_new(xor_inputs, xor_targets);
     while (bench_next(state))
@@ -166,8 +158,7 @@ static void xor_loop(bench_state *state, const void *data)
 
 /* ----------------------------------------------------------------------------------------------- */
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     static const map_case maps[] = {
         {"sigmoid", bp_sigmoid, reference_sigmoid, 1000},
         {"sigmoid", bp_sigmoid, reference_sigmoid, 100000},

@@ -13,15 +13,14 @@ typedef struct peer {
     bp_graph *graph;
     bp_tensor *x_in, *target_in, *loss;
     bp_optimizer *optimizer;
-    int n_parameters;                       /* weight, bias, weight, bias, ... */
+    int n_parameters; /* weight, bias, weight, bias, ... */
     bp_tensor *parameter[2 * MAX_LAYERS], *product[2 * MAX_LAYERS]; /* product: hvp only */
     void *direction[2 * MAX_LAYERS];
     int batch;
 } peer;
 
 /* Ends the process with the library's words: a benchmark has no use for half a result. */
-static void demand(peer *s, bool ok)
-{
+static void demand(peer *s, bool ok) {
     if (ok)
         return;
     const char *why = bp_error(s->graph);
@@ -30,8 +29,7 @@ static void demand(peer *s, bool ok)
 }
 
 /* A copy of n numbers in a dtype. */
-static void *converted(const float *from, int64_t n, bp_dtype dtype)
-{
+static void *converted(const float *from, int64_t n, bp_dtype dtype) {
     void *to = calloc((size_t)n, bp_dtype_size(dtype));
     if (!to)
         exit(1);
@@ -46,8 +44,7 @@ static void *converted(const float *from, int64_t n, bp_dtype dtype)
     return to;
 }
 
-static bp_tensor *record_loss(peer *s)
-{
+static bp_tensor *record_loss(peer *s) {
     const problem *p = s->p;
     bool is_mse = p->loss == MSE;
     s->x_in = bp_input(s->graph, "x", s->dtype, BP_SHAPE(p->batch, inputs(p)));
@@ -64,8 +61,7 @@ static bp_tensor *record_loss(peer *s)
     return is_mse ? bp_mse(bp_sigmoid(h), s->target_in) : bp_cross_entropy(h, s->target_in);
 }
 
-static bp_optimizer *make_optimizer(peer *s)
-{
+static bp_optimizer *make_optimizer(peer *s) {
     const problem *p = s->p;
     if (p->optimizer == ADAM) {
         bp_adam_config adam = bp_adam_defaults();
@@ -79,8 +75,7 @@ static bp_optimizer *make_optimizer(peer *s)
 }
 
 /* Finds parameter `index` and gives it its initial values. */
-static void set_parameter(peer *s, int index)
-{
+static void set_parameter(peer *s, int index) {
     const float *from = index % 2 ? s->p->bias[index / 2] : s->p->weight[index / 2];
     char name[32];
     snprintf(name, sizeof name, "layer%d.%s", index / 2, index % 2 ? "bias" : "weight");
@@ -93,8 +88,7 @@ static void set_parameter(peer *s, int index)
 }
 
 /* H v is the gradient of gradient · v: gradients of the gradients with cotangents v. */
-static void record_product(peer *s)
-{
+static void record_product(peer *s) {
     bp_tensor *gradient[2 * MAX_LAYERS], *v[2 * MAX_LAYERS];
     int n = s->n_parameters;
     demand(s, bp_grads(&s->loss, NULL, 1, s->parameter, n, gradient) == BP_OK);
@@ -107,23 +101,20 @@ static void record_product(peer *s)
     demand(s, bp_grads(gradient, v, n, s->parameter, n, s->product) == BP_OK);
 }
 
-static void select_batch(void *state, int batch)
-{
+static void select_batch(void *state, int batch) {
     peer *s = state;
     s->batch = batch;
     demand(s, bp_point(s->x_in, s->x[batch]) == BP_OK &&
                   bp_point(s->target_in, s->target[batch]) == BP_OK);
 }
 
-static void free_graph(peer *s)
-{
+static void free_graph(peer *s) {
     bp_graph_free(s->graph);
     bp_model_free(s->model);
 }
 
 /* A new model and graph: nothing of the last run is left. */
-static void reset(void *state)
-{
+static void reset(void *state) {
     peer *s = state;
     free_graph(s);
     s->model = bp_model_new();
@@ -140,16 +131,14 @@ static void reset(void *state)
     select_batch(s, 0);
 }
 
-static void training_steps(void *state, int n)
-{
+static void training_steps(void *state, int n) {
     peer *s = state;
     for (int i = 0; i < n; i++)
         bp_step(s->optimizer, s->loss);
     demand(s, !bp_failed(s->graph));
 }
 
-static void product_steps(void *state, int n)
-{
+static void product_steps(void *state, int n) {
     peer *s = state;
     for (int i = 0; i < n; i++) {
         bp_eval(s->product, s->n_parameters);
@@ -161,8 +150,7 @@ static void product_steps(void *state, int n)
 static double training_loss(void *state) { return bp_item(((peer *)state)->loss); }
 
 /* vᵀ H v of the last product, of which the input has moved on already. */
-static double product_loss(void *state)
-{
+static double product_loss(void *state) {
     peer *s = state;
     double sum = 0;
     select_batch(s, (s->batch + s->p->n_batches - 1) % s->p->n_batches);
@@ -175,8 +163,7 @@ static double product_loss(void *state)
     return sum;
 }
 
-static void *open_peer(const problem *p)
-{
+static void *open_peer(const problem *p) {
     peer *s = calloc(1, sizeof *s);
     if (!s)
         return NULL;
@@ -185,8 +172,7 @@ static void *open_peer(const problem *p)
     s->n_parameters = 2 * p->n_layers;
     for (int k = 0; k < p->n_batches; k++) {
         s->x[k] = converted(p->x[k], p->batch * inputs(p), s->dtype);
-        s->target[k] =
-            converted(p->target[k], target_count(p), p->loss == MSE ? s->dtype : BP_I32);
+        s->target[k] = converted(p->target[k], target_count(p), p->loss == MSE ? s->dtype : BP_I32);
     }
     for (int i = 0; i < s->n_parameters && p->hvp; i++) {
         const float *from = i % 2 ? p->bias_direction[i / 2] : p->weight_direction[i / 2];
@@ -196,8 +182,7 @@ static void *open_peer(const problem *p)
     return s;
 }
 
-static void close_peer(void *state)
-{
+static void close_peer(void *state) {
     peer *s = state;
     free_graph(s);
     for (int k = 0; k < s->p->n_batches; k++)
@@ -207,8 +192,7 @@ static void close_peer(void *state)
     free(s);
 }
 
-static const competitor *choose(const problem *p)
-{
+static const competitor *choose(const problem *p) {
     static const competitor training = {open_peer,      reset,         select_batch,
                                         training_steps, training_loss, close_peer};
     static const competitor product = {open_peer,     reset,        select_batch,

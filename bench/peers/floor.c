@@ -16,7 +16,7 @@ enum { THIN = 4 };
 
 typedef struct floor_state {
     const problem *p;
-    int weights;  /* how many numbers */
+    int weights;     /* how many numbers */
     real *w, *a, *b; /* the weight and its companions: velocity or moments; direction and result */
     real *x, *y, *g; /* room for the largest batch of activations, values and gradient */
     bool by_output[MAX_LAYERS][PRODUCTS];
@@ -24,8 +24,7 @@ typedef struct floor_state {
 } floor_state;
 
 /* Into 64 sums, so that no addition waits for the one before. */
-static void read_pass(floor_state *s, const real *restrict a)
-{
+static void read_pass(floor_state *s, const real *restrict a) {
     real sum[64] = {0}, total = 0;
     for (int i = 0; i + 64 <= s->weights; i += 64)
         for (int k = 0; k < 64; k++)
@@ -35,33 +34,28 @@ static void read_pass(floor_state *s, const real *restrict a)
     s->sink = total;
 }
 
-static void write_pass(floor_state *s, real *restrict a)
-{
+static void write_pass(floor_state *s, real *restrict a) {
     real value = s->sink;
     for (int i = 0; i < s->weights; i++)
         a[i] = value;
 }
 
-static void update_one(floor_state *s, real *restrict a)
-{
+static void update_one(floor_state *s, real *restrict a) {
     for (int i = 0; i < s->weights; i++)
         a[i] += (real)0.5;
 }
 
-static void update_two(floor_state *s, real *restrict a, real *restrict b)
-{
+static void update_two(floor_state *s, real *restrict a, real *restrict b) {
     for (int i = 0; i < s->weights; i++)
         a[i] += (real)0.5, b[i] += (real)0.25;
 }
 
-static void update_three(floor_state *s, real *restrict a, real *restrict b, real *restrict c)
-{
+static void update_three(floor_state *s, real *restrict a, real *restrict b, real *restrict c) {
     for (int i = 0; i < s->weights; i++)
         a[i] += (real)0.5, b[i] += (real)0.25, c[i] += (real)0.125;
 }
 
-static void traffic(floor_state *s)
-{
+static void traffic(floor_state *s) {
     const problem *p = s->p;
     bool thin = p->batch <= THIN;
     if (p->hvp) {
@@ -78,8 +72,7 @@ static void traffic(floor_state *s)
         update_one(s, s->w);
 }
 
-static void products(floor_state *s)
-{
+static void products(floor_state *s) {
     const problem *p = s->p;
     real beta = p->optimizer == ADAM ? 0 : 1;
     real *gw = p->optimizer == SGD ? s->w : s->a;
@@ -99,8 +92,7 @@ static void products(floor_state *s)
     }
 }
 
-static void steps(void *state, int n)
-{
+static void steps(void *state, int n) {
     floor_state *s = state;
     for (int i = 0; i < n; i++) {
         if (!s->p->hvp && s->p->batch > THIN)
@@ -109,8 +101,7 @@ static void steps(void *state, int n)
     }
 }
 
-static void *open_floor(const problem *p)
-{
+static void *open_floor(const problem *p) {
     openblas_set_num_threads(protocol_threads);
     floor_state *s = calloc(1, sizeof *s);
     int widest = 0;
@@ -135,14 +126,12 @@ static void nothing(void *state) { (void)state; }
 
 static void select_batch(void *state, int batch) { (void)state, (void)batch; }
 
-static double no_loss(void *state)
-{
+static double no_loss(void *state) {
     (void)state;
     return 0;
 }
 
-static void close_floor(void *state)
-{
+static void close_floor(void *state) {
     floor_state *s = state;
     free(s->w), free(s->a), free(s->b), free(s->x), free(s->y), free(s->g);
     free(s);

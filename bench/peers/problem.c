@@ -6,16 +6,14 @@
 #include <string.h>
 
 /* The index of `word` among `n` words, -1 when it is none of them. */
-static int index_of(const char *word, const char *const *words, int n)
-{
+static int index_of(const char *word, const char *const *words, int n) {
     for (int i = 0; i < n; i++)
         if (strcmp(word, words[i]) == 0)
             return i;
     return -1;
 }
 
-static bool read_header(FILE *file, problem *p, long *count)
-{
+static bool read_header(FILE *file, problem *p, long *count) {
     static const char *const activations[] = {"sigmoid", "relu", "tanh"};
     static const char *const losses[] = {"mse", "cross_entropy"};
     static const char *const optimizers[] = {"sgd", "momentum", "adam"};
@@ -45,8 +43,7 @@ static bool read_header(FILE *file, problem *p, long *count)
 }
 
 static const float *point_at_parameters(const problem *p, const float *at, const float **weight,
-                                        const float **bias)
-{
+                                        const float **bias) {
     for (int i = 0; i < p->n_layers; i++) {
         weight[i] = at;
         bias[i] = at + p->size[i] * p->size[i + 1];
@@ -56,8 +53,7 @@ static const float *point_at_parameters(const problem *p, const float *at, const
 }
 
 /* Sets the pointers; false when the file holds another count of numbers than its header needs. */
-static bool point_at_numbers(problem *p, long count)
-{
+static bool point_at_numbers(problem *p, long count) {
     const float *at = point_at_parameters(p, p->numbers, p->weight, p->bias);
     if (p->hvp)
         at = point_at_parameters(p, at, p->weight_direction, p->bias_direction);
@@ -69,8 +65,7 @@ static bool point_at_numbers(problem *p, long count)
     return at - p->numbers == count;
 }
 
-problem *problem_read(const char *dir, const char *name)
-{
+problem *problem_read(const char *dir, const char *name) {
     char path[4096];
     snprintf(path, sizeof path, "%s/%s.problem", dir, name);
     FILE *file = fopen(path, "rb");
@@ -92,8 +87,7 @@ problem *problem_read(const char *dir, const char *name)
     return p;
 }
 
-void problem_free(problem *p)
-{
+void problem_free(problem *p) {
     if (p)
         free(p->numbers);
     free(p);

@@ -23,7 +23,7 @@ typedef struct problem {
     /* Pointers into the one block `numbers`. Weights are [in, out]. */
     const float *weight[MAX_LAYERS], *bias[MAX_LAYERS];
     const float *weight_direction[MAX_LAYERS], *bias_direction[MAX_LAYERS]; /* hvp only */
-    const float *x[MAX_BATCHES];      /* [batch, in] */
+    const float *x[MAX_BATCHES];                                            /* [batch, in] */
     const float *target[MAX_BATCHES]; /* [batch, out] for mse, [batch] class numbers otherwise */
     float *numbers;
 } problem;
@@ -36,8 +36,7 @@ static inline int inputs(const problem *p) { return p->size[0]; }
 static inline int outputs(const problem *p) { return p->size[p->n_layers]; }
 
 /* Numbers in the targets of one batch. */
-static inline int target_count(const problem *p)
-{
+static inline int target_count(const problem *p) {
     return p->loss == MSE ? p->batch * outputs(p) : p->batch;
 }
 

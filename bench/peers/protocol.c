@@ -19,22 +19,19 @@ typedef struct session {
 
 typedef const competitor *chooser(const problem *p);
 
-static double now_us(void)
-{
+static double now_us(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec * 1e6 + (double)t.tv_nsec * 1e-3;
 }
 
-static int ascending(const void *a, const void *b)
-{
+static int ascending(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
 }
 
 /* Steps in a chunk of about one millisecond (at least one step), found by doubling. */
-static int chunk_size(const competitor *c, void *state)
-{
+static int chunk_size(const competitor *c, void *state) {
     for (int n = 1;; n *= 2) {
         double start = now_us();
         c->steps(state, n);
@@ -44,8 +41,7 @@ static int chunk_size(const competitor *c, void *state)
     }
 }
 
-static void run(const competitor *c, void *state, double budget_ms)
-{
+static void run(const competitor *c, void *state, double budget_ms) {
     static double per_step[MAX_CHUNKS];
     c->reset(state);
     c->select(state, 0);
@@ -61,8 +57,7 @@ static void run(const competitor *c, void *state, double budget_ms)
     printf("time %.5f %.5f %d\n", per_step[0], per_step[chunks / 2], chunks);
 }
 
-static void check(const competitor *c, const problem *p, void *state, int n_steps)
-{
+static void check(const competitor *c, const problem *p, void *state, int n_steps) {
     c->reset(state);
     printf("loss");
     for (int i = 0; i < n_steps; i++) {
@@ -74,8 +69,7 @@ static void check(const competitor *c, const problem *p, void *state, int n_step
 }
 
 /* The open session of that workload, made on first use. */
-static session *find(session *sessions, chooser *choose, const char *dir, const char *name)
-{
+static session *find(session *sessions, chooser *choose, const char *dir, const char *name) {
     int i = 0;
     for (; i < MAX_OPEN && sessions[i].p; i++)
         if (strcmp(sessions[i].p->name, name) == 0)
@@ -88,8 +82,7 @@ static session *find(session *sessions, chooser *choose, const char *dir, const 
     return &sessions[i];
 }
 
-static void answer(session *sessions, chooser *choose, const char *dir, const char *line)
-{
+static void answer(session *sessions, chooser *choose, const char *dir, const char *line) {
     char verb[16] = "", name[32] = "";
     double amount = 0;
     sscanf(line, "%15s %31s %lf", verb, name, &amount);
@@ -109,8 +102,7 @@ static void answer(session *sessions, chooser *choose, const char *dir, const ch
     fflush(stdout);
 }
 
-int protocol_serve(int argc, char **argv, chooser *choose)
-{
+int protocol_serve(int argc, char **argv, chooser *choose) {
     session sessions[MAX_OPEN] = {{0}};
     const char *dir = ".";
     for (int i = 1; i + 1 < argc; i += 2) {

@@ -17,8 +17,7 @@ static inline real real_tanh(real x) { return tanh(x); }
 
 /* c = alpha op(a) op(b) + beta c, row-major, packed rows; c is [m, n], the inner size k. */
 static inline void gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, real alpha,
-                        const real *a, const real *b, real beta, real *c)
-{
+                        const real *a, const real *b, real beta, real *c) {
     cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, alpha, a, ta == YES ? m : k, b, tb == YES ? k : n,
                 beta, c, n);
 }
@@ -32,16 +31,14 @@ static inline real real_log(real x) { return logf(x); }
 static inline real real_tanh(real x) { return tanhf(x); }
 
 static inline void gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, real alpha,
-                        const real *a, const real *b, real beta, real *c)
-{
+                        const real *a, const real *b, real beta, real *c) {
     cblas_sgemm(CblasRowMajor, ta, tb, m, n, k, alpha, a, ta == YES ? m : k, b, tb == YES ? k : n,
                 beta, c, n);
 }
 #endif
 
 /* n zeros on a cache line boundary. Out of memory ends the benchmark. */
-static inline real *new_array(int n)
-{
+static inline real *new_array(int n) {
     size_t bytes = ((size_t)n * sizeof(real) + 127) / 64 * 64;
     real *a = aligned_alloc(64, bytes);
     if (!a)
@@ -51,15 +48,13 @@ static inline real *new_array(int n)
     return a;
 }
 
-static inline void widen(const float *from, real *to, int n)
-{
+static inline void widen(const float *from, real *to, int n) {
     for (int i = 0; i < n; i++)
         to[i] = (real)from[i];
 }
 
 /* to [columns, rows] = the transpose of from [rows, columns]. */
-static inline void widen_transposed(const float *from, real *to, int rows, int columns)
-{
+static inline void widen_transposed(const float *from, real *to, int rows, int columns) {
     for (int r = 0; r < rows; r++)
         for (int c = 0; c < columns; c++)
             to[(size_t)c * rows + r] = (real)from[(size_t)r * columns + c];

@@ -46,6 +46,11 @@ WORKLOADS = [
     Workload("odd13", (61, 37, 11), "tanh", "cross_entropy", ADAM, 13, target=1.1),
 ]
 
+# MNIST to 98 %: 784-hidden-10, relu, softmax cross-entropy, He initialisation, Adam; the learning
+# rate rises linearly over the first part (`warmup`) of the steps and falls linearly to zero.
+MNIST98 = {"hidden": 128, "batch": 128, "epochs": 4, "lr": 0.012, "warmup": 0.1}
+MNIST98_ACCURACY, MNIST98_SECONDS = 0.98, 3.0
+
 
 def describe(w):
     """One line for a reader: sizes, activation, loss, optimizer, batch."""

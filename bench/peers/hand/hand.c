@@ -7,8 +7,7 @@
 #include <cblas.h>
 #include <string.h>
 
-static const competitor *choose(const problem *p)
-{
+static const competitor *choose(const problem *p) {
     static const int xor_size[] = {2, 4, 1};
     openblas_set_num_threads(protocol_threads);
     if (p->hvp)

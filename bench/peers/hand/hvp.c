@@ -34,8 +34,7 @@ typedef struct net {
 
 /* z [out] = w x and dz [out] = v x, both from one pass over x. */
 static void two_products(int out, int in, const real *restrict x, const real *restrict w,
-                         const real *restrict v, real *restrict z, real *restrict dz)
-{
+                         const real *restrict v, real *restrict z, real *restrict dz) {
     int o = 0;
     for (; o + TOGETHER <= out; o += TOGETHER) {
         const real *wo = w + o * in, *vo = v + o * in;
@@ -57,8 +56,7 @@ static void two_products(int out, int in, const real *restrict x, const real *re
     }
 }
 
-static void product(net *s)
-{
+static void product(net *s) {
     const real *restrict x = s->x[s->batch], *restrict t = s->t[s->batch];
     int in = s->in, hidden = s->hidden, out = s->out;
     real *restrict h = s->h, *restrict dh = s->dh, *restrict u = s->u, *restrict du = s->du;
@@ -109,8 +107,7 @@ static void product(net *s)
     }
 }
 
-static void steps(void *state, int n)
-{
+static void steps(void *state, int n) {
     net *s = state;
     for (int i = 0; i < n; i++) {
         product(s);
@@ -118,15 +115,13 @@ static void steps(void *state, int n)
     }
 }
 
-static parameters parameters_new(const net *s)
-{
+static parameters parameters_new(const net *s) {
     return (parameters){new_array(s->in * s->hidden), new_array(s->hidden),
                         new_array(s->hidden * s->out), new_array(s->out)};
 }
 
 static void parameters_fill(const net *s, parameters to, const float *const *weight,
-                            const float *const *bias)
-{
+                            const float *const *bias) {
     widen_transposed(weight[0], to.w1, s->in, s->hidden);
     widen(bias[0], to.b1, s->hidden);
     widen_transposed(weight[1], to.w2, s->hidden, s->out);
@@ -135,8 +130,7 @@ static void parameters_fill(const net *s, parameters to, const float *const *wei
 
 static void parameters_free(parameters p) { free(p.w1), free(p.b1), free(p.w2), free(p.b2); }
 
-static void *open_net(const problem *p)
-{
+static void *open_net(const problem *p) {
     net *s = calloc(1, sizeof *s);
     s->p = p, s->in = p->size[0], s->hidden = p->size[1], s->out = p->size[2];
     s->w = parameters_new(s), s->v = parameters_new(s), s->hv = parameters_new(s);
@@ -155,8 +149,7 @@ static void *open_net(const problem *p)
     return s;
 }
 
-static void reset(void *state)
-{
+static void reset(void *state) {
     net *s = state;
     parameters_fill(s, s->w, s->p->weight, s->p->bias);
     s->batch = 0;
@@ -164,8 +157,7 @@ static void reset(void *state)
 
 static void select_batch(void *state, int batch) { ((net *)state)->batch = batch; }
 
-static double dot(int n, const real *a, const real *b)
-{
+static double dot(int n, const real *a, const real *b) {
     double sum = 0;
     for (int i = 0; i < n; i++)
         sum += (double)a[i] * (double)b[i];
@@ -173,15 +165,13 @@ static double dot(int n, const real *a, const real *b)
 }
 
 /* Vᵀ H V, so that the last product can be compared. */
-static double loss(void *state)
-{
+static double loss(void *state) {
     net *s = state;
     return dot(s->in * s->hidden, s->v.w1, s->hv.w1) + dot(s->hidden, s->v.b1, s->hv.b1) +
            dot(s->hidden * s->out, s->v.w2, s->hv.w2) + dot(s->out, s->v.b2, s->hv.b2);
 }
 
-static void close_net(void *state)
-{
+static void close_net(void *state) {
     net *s = state;
     parameters_free(s->w), parameters_free(s->v), parameters_free(s->hv);
     for (int k = 0; k < s->p->n_batches; k++)

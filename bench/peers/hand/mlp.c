@@ -14,9 +14,9 @@ typedef struct layer {
     int in, out;
     bool by_output;
     real *w, *b;
-    real *gw;      /* Adam: the gradient; momentum: unused, v takes its place */
+    real *gw;                         /* Adam: the gradient; momentum: unused, v takes its place */
     real *gb, *m_w, *v_w, *m_b, *v_b; /* m: Adam's first moment; v: second moment or momentum */
-    real *y, *g;   /* [batch, out]: values and gradients; the last layer has them in one array */
+    real *y, *g; /* [batch, out]: values and gradients; the last layer has them in one array */
 } layer;
 
 typedef struct net {
@@ -30,8 +30,7 @@ typedef struct net {
     double loss;
 } net;
 
-static void layer_open(layer *l, const problem *p, int i)
-{
+static void layer_open(layer *l, const problem *p, int i) {
     l->in = p->size[i], l->out = p->size[i + 1];
     l->by_output = better_by_output(p->batch, l->in, l->out, i == 0);
     l->w = new_array(l->in * l->out), l->b = new_array(l->out);
@@ -44,8 +43,7 @@ static void layer_open(layer *l, const problem *p, int i)
     l->g = i == p->n_layers - 1 ? l->y : new_array(p->batch * l->out);
 }
 
-static void *open_net(const problem *p)
-{
+static void *open_net(const problem *p) {
     net *s = calloc(1, sizeof *s);
     s->p = p, s->n = p->n_layers;
     if (p->loss == CROSS_ENTROPY && outputs(p) > ROW)
@@ -65,8 +63,7 @@ static void *open_net(const problem *p)
     return s;
 }
 
-static void reset(void *state)
-{
+static void reset(void *state) {
     net *s = state;
     s->step = 0;
     for (int i = 0; i < s->n; i++) {
@@ -87,8 +84,7 @@ static void reset(void *state)
     }
 }
 
-static void forward(net *s)
-{
+static void forward(net *s) {
     const real *x = s->x[s->batch];
     for (int i = 0; i < s->n; i++) {
         layer *l = &s->layer[i];
@@ -100,8 +96,7 @@ static void forward(net *s)
 }
 
 /* The output's gradient replaces the output. */
-static void loss_and_gradient(net *s)
-{
+static void loss_and_gradient(net *s) {
     layer *l = &s->layer[s->n - 1];
     int rows = s->p->batch;
     if (s->p->loss == MSE)
@@ -111,8 +106,7 @@ static void loss_and_gradient(net *s)
 }
 
 /* Weight gradient and update of one layer, given its input x and its gradient l->g. */
-static void update(net *s, layer *l, const real *x, const adam_step *adam)
-{
+static void update(net *s, layer *l, const real *x, const adam_step *adam) {
     const problem *p = s->p;
     int rows = p->batch, n = l->in * l->out;
     real lr = (real)p->lr, mu = (real)p->beta1;
@@ -130,8 +124,7 @@ static void update(net *s, layer *l, const real *x, const adam_step *adam)
     }
 }
 
-static void backward(net *s)
-{
+static void backward(net *s) {
     adam_step adam = {0};
     if (s->p->optimizer == ADAM)
         adam = adam_at(s->p, ++s->step);
@@ -146,8 +139,7 @@ static void backward(net *s)
     }
 }
 
-static void steps(void *state, int n)
-{
+static void steps(void *state, int n) {
     net *s = state;
     for (int i = 0; i < n; i++) {
         forward(s);
@@ -160,8 +152,7 @@ static void select_batch(void *state, int batch) { ((net *)state)->batch = batch
 
 static double loss(void *state) { return ((net *)state)->loss; }
 
-static void close_net(void *state)
-{
+static void close_net(void *state) {
     net *s = state;
     for (int i = 0; i < s->n; i++) {
         layer *l = &s->layer[i];

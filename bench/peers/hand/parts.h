@@ -17,8 +17,7 @@ enum {
 /* y [rows, n] = f(y + b). The costly functions run over all rows at once: only one loop's end is
  * then too short for a vector. */
 static inline void bias_activation(activation f, int rows, int n, const real *restrict b,
-                                   real *restrict y)
-{
+                                   real *restrict y) {
     for (int r = 0; r < rows; r++)
         for (int i = 0; i < n; i++) {
             real z = y[r * n + i] + b[i];
@@ -34,8 +33,7 @@ static inline void bias_activation(activation f, int rows, int n, const real *re
 
 /* g [rows, n] becomes g f′, with f′ from the activation's value y; gb [n] = its sum over rows. */
 static inline void activation_gradient(activation f, int rows, int n, const real *restrict y,
-                                       real *restrict g, real *restrict gb)
-{
+                                       real *restrict g, real *restrict gb) {
     for (int i = 0; i < n; i++)
         gb[i] = 0;
     for (int r = 0; r < rows; r++, y += n, g += n) {
@@ -54,8 +52,7 @@ static inline void activation_gradient(activation f, int rows, int n, const real
 /* Mean squared error of sigmoid(z + b), forward and backward in one pass: z [rows, n] becomes the
  * gradient of the loss by z, gb its sum over rows. Returns the loss. */
 static inline real mse_of_sigmoid(int rows, int n, const real *restrict b, const real *restrict t,
-                                  real *restrict z, real *restrict gb)
-{
+                                  real *restrict z, real *restrict gb) {
     real sum = 0, scale = (real)2 / (real)(rows * n);
     for (int i = 0; i < n; i++)
         gb[i] = 0;
@@ -72,8 +69,7 @@ static inline real mse_of_sigmoid(int rows, int n, const real *restrict b, const
  * time, so that one loop takes all their exponentials. */
 static inline real softmax_cross_entropy(int rows, int n, const real *restrict b,
                                          const int *restrict label, real *restrict z,
-                                         real *restrict gb)
-{
+                                         real *restrict gb) {
     real sum = 0, scale = 1 / (real)rows, total[ROW] = {0}, e[ROWS_TOGETHER * ROW];
     for (int start = 0; start < rows; start += ROWS_TOGETHER) {
         int count = rows - start < ROWS_TOGETHER ? rows - start : ROWS_TOGETHER;
@@ -110,15 +106,13 @@ static inline real softmax_cross_entropy(int rows, int n, const real *restrict b
     return sum * scale;
 }
 
-static inline void sgd_update(int n, real lr, const real *restrict g, real *restrict w)
-{
+static inline void sgd_update(int n, real lr, const real *restrict g, real *restrict w) {
     for (int i = 0; i < n; i++)
         w[i] -= lr * g[i];
 }
 
 static inline void momentum_update(int n, real lr, real mu, const real *restrict g,
-                                   real *restrict v, real *restrict w)
-{
+                                   real *restrict v, real *restrict w) {
     for (int i = 0; i < n; i++) {
         v[i] = mu * v[i] + g[i];
         w[i] -= lr * v[i];
@@ -131,8 +125,7 @@ typedef struct adam_step {
     real beta1, beta2, eps, rate, root;
 } adam_step;
 
-static inline adam_step adam_at(const problem *p, int t)
-{
+static inline adam_step adam_at(const problem *p, int t) {
     return (adam_step){.beta1 = (real)p->beta1,
                        .beta2 = (real)p->beta2,
                        .eps = (real)p->eps,
@@ -141,8 +134,7 @@ static inline adam_step adam_at(const problem *p, int t)
 }
 
 static inline void adam_update(int n, adam_step s, const real *restrict g, real *restrict m,
-                               real *restrict v, real *restrict w)
-{
+                               real *restrict v, real *restrict w) {
     for (int i = 0; i < n; i++) {
         m[i] = s.beta1 * m[i] + (1 - s.beta1) * g[i];
         v[i] = s.beta2 * v[i] + (1 - s.beta2) * g[i] * g[i];

@@ -28,8 +28,7 @@ typedef struct net {
 } net;
 
 INLINE void forward_outputs(int batch, int count, int in, int stride, const real *restrict x,
-                            const real *restrict w, real *restrict y)
-{
+                            const real *restrict w, real *restrict y) {
     real sum[4][THIN_BATCH] = {{0}};
     for (int i = 0; i < in; i++)
         for (int o = 0; o < count; o++)
@@ -40,8 +39,7 @@ INLINE void forward_outputs(int batch, int count, int in, int stride, const real
             y[s * stride + o] = sum[o][s];
 }
 
-INLINE void forward_layer(int batch, int in, int out, const real *x, const real *w, real *y)
-{
+INLINE void forward_layer(int batch, int in, int out, const real *x, const real *w, real *y) {
     int o = 0;
     for (; o + 4 <= out; o += 4)
         forward_outputs(batch, 4, in, out, x, w + o * in, y + o);
@@ -51,8 +49,7 @@ INLINE void forward_layer(int batch, int in, int out, const real *x, const real 
 
 /* gx [batch, in] = g [batch, out] w */
 INLINE void input_gradient(int batch, int in, int out, const real *restrict g,
-                           const real *restrict w, real *restrict gx)
-{
+                           const real *restrict w, real *restrict gx) {
     memset(gx, 0, (size_t)(batch * in) * sizeof *gx);
     for (int o = 0; o < out; o++)
         for (int s = 0; s < batch; s++)
@@ -61,8 +58,7 @@ INLINE void input_gradient(int batch, int in, int out, const real *restrict g,
 }
 
 INLINE void update_sgd(int batch, int in, int out, real lr, const real *restrict x,
-                       const real *restrict g, real *restrict w)
-{
+                       const real *restrict g, real *restrict w) {
     for (int o = 0; o < out; o++)
         for (int i = 0; i < in; i++) {
             real sum = 0;
@@ -73,8 +69,7 @@ INLINE void update_sgd(int batch, int in, int out, real lr, const real *restrict
 }
 
 INLINE void update_momentum(int batch, int in, int out, real lr, real mu, const real *restrict x,
-                            const real *restrict g, real *restrict v, real *restrict w)
-{
+                            const real *restrict g, real *restrict v, real *restrict w) {
     for (int o = 0; o < out; o++)
         for (int i = 0; i < in; i++) {
             real sum = mu * v[o * in + i];
@@ -85,8 +80,7 @@ INLINE void update_momentum(int batch, int in, int out, real lr, real mu, const 
         }
 }
 
-INLINE void update(const problem *p, layer *l, int batch, const real *x)
-{
+INLINE void update(const problem *p, layer *l, int batch, const real *x) {
     real lr = (real)p->lr, mu = (real)p->beta1;
     if (p->optimizer == SGD) {
         update_sgd(batch, l->in, l->out, lr, x, l->g, l->w);
@@ -97,8 +91,7 @@ INLINE void update(const problem *p, layer *l, int batch, const real *x)
     }
 }
 
-INLINE void step(net *s, int batch)
-{
+INLINE void step(net *s, int batch) {
     const problem *p = s->p;
     layer *last = &s->layer[s->n - 1];
     const real *x = s->x[s->batch];
@@ -111,8 +104,8 @@ INLINE void step(net *s, int batch)
     if (p->loss == MSE)
         s->loss = mse_of_sigmoid(batch, last->out, last->b, s->t[s->batch], last->y, last->gb);
     else
-        s->loss = softmax_cross_entropy(batch, last->out, last->b, s->label[s->batch], last->y,
-                                        last->gb);
+        s->loss =
+            softmax_cross_entropy(batch, last->out, last->b, s->label[s->batch], last->y, last->gb);
     for (layer *l = last; l >= s->layer; l--) {
         layer *before = l - 1;
         if (l > s->layer) {
@@ -123,8 +116,7 @@ INLINE void step(net *s, int batch)
     }
 }
 
-static void steps(void *state, int n)
-{
+static void steps(void *state, int n) {
     net *s = state;
     for (int i = 0; i < n; i++) {
         switch (s->p->batch) {
@@ -136,8 +128,7 @@ static void steps(void *state, int n)
     }
 }
 
-static void *open_net(const problem *p)
-{
+static void *open_net(const problem *p) {
     net *s = calloc(1, sizeof *s);
     s->p = p, s->n = p->n_layers;
     for (int i = 0; i < s->n; i++) {
@@ -160,8 +151,7 @@ static void *open_net(const problem *p)
     return s;
 }
 
-static void reset(void *state)
-{
+static void reset(void *state) {
     net *s = state;
     for (int i = 0; i < s->n; i++) {
         layer *l = &s->layer[i];
@@ -176,8 +166,7 @@ static void select_batch(void *state, int batch) { ((net *)state)->batch = batch
 
 static double loss(void *state) { return ((net *)state)->loss; }
 
-static void close_net(void *state)
-{
+static void close_net(void *state) {
     net *s = state;
     for (int i = 0; i < s->n; i++) {
         layer *l = &s->layer[i];

@@ -16,8 +16,7 @@ typedef struct net {
 
 static inline real sigmoid(real z) { return 1 / (1 + real_exp(-z)); }
 
-static void step(net *restrict s)
-{
+static void step(net *restrict s) {
     real(*x)[IN] = s->x[s->batch];
     const real *t = s->t[s->batch];
     real h[ROWS * HIDDEN], g1[ROWS][HIDDEN], y[ROWS], g2[ROWS], gw2[HIDDEN], gb2 = 0, sum = 0;
@@ -61,14 +60,12 @@ static void step(net *restrict s)
     s->loss = sum / ROWS;
 }
 
-static void steps(void *state, int n)
-{
+static void steps(void *state, int n) {
     for (int i = 0; i < n; i++)
         step(state);
 }
 
-static void *open_net(const problem *p)
-{
+static void *open_net(const problem *p) {
     net *s = calloc(1, sizeof *s);
     s->p = p;
     for (int k = 0; k < p->n_batches; k++) {
@@ -78,8 +75,7 @@ static void *open_net(const problem *p)
     return s;
 }
 
-static void reset(void *state)
-{
+static void reset(void *state) {
     net *s = state;
     widen(s->p->weight[0], &s->w1[0][0], IN * HIDDEN);
     widen(s->p->bias[0], s->b1, HIDDEN);
