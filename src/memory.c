@@ -6,10 +6,13 @@
 #include <string.h>
 
 static _Atomic uint64_t allocations;
+static _Atomic int64_t live;
 static _Atomic int64_t fail_after = -1; /* calls until a failure; negative: none */
 static _Atomic bool fail_all;
 
 uint64_t bpi_alloc_count(void) { return allocations; }
+
+int64_t bpi_alloc_live(void) { return live; }
 
 void bpi_alloc_fail(int64_t after, bool all) {
     fail_all = all;
@@ -29,21 +32,35 @@ static bool must_fail(void) {
     return false;
 }
 
-void *bpi_alloc(size_t bytes) { return must_fail() ? NULL : malloc(bytes ? bytes : 1); }
+static void *counted(void *memory) {
+    if (memory)
+        atomic_fetch_add_explicit(&live, 1, memory_order_relaxed);
+    return memory;
+}
 
-void *bpi_alloc_zeroed(size_t bytes) { return must_fail() ? NULL : calloc(1, bytes ? bytes : 1); }
+void *bpi_alloc(size_t bytes) { return must_fail() ? NULL : counted(malloc(bytes ? bytes : 1)); }
+
+void *bpi_alloc_zeroed(size_t bytes) {
+    return must_fail() ? NULL : counted(calloc(1, bytes ? bytes : 1));
+}
 
 void *bpi_realloc(void *old, size_t bytes) {
+    if (!old)
+        return bpi_alloc(bytes);
     return must_fail() ? NULL : realloc(old, bytes ? bytes : 1);
 }
 
 void *bpi_alloc_aligned(size_t bytes) {
     if (bytes > SIZE_MAX - 128 || must_fail())
         return NULL;
-    return aligned_alloc(64, bytes ? (bytes + 63) / 64 * 64 : 64);
+    return counted(aligned_alloc(64, bytes ? (bytes + 63) / 64 * 64 : 64));
 }
 
-void bpi_free(void *memory) { free(memory); }
+void bpi_free(void *memory) {
+    if (memory)
+        atomic_fetch_sub_explicit(&live, 1, memory_order_relaxed);
+    free(memory);
+}
 
 bool bpi_grow(void **array, size_t *capacity, size_t count, size_t size) {
     if (count < *capacity)

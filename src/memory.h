@@ -17,10 +17,11 @@ void bpi_free(void *memory);
  * has reached it. Returns false, with the array unchanged, when memory is short. */
 bool bpi_grow(void **array, size_t *capacity, size_t count, size_t size);
 
-/* For tests: the number of successful allocations so far in this process; and make the allocation
- * `after` calls from now (0: the next) fail once, or with `all` every one from there on. A negative
- * `after` switches it off. */
+/* For tests: the number of successful allocations so far in this process; how many of them live; and make
+ * the allocation `after` calls from now (0: the next) fail once, or with `all` every one from there on. A
+ * negative `after` switches it off. */
 uint64_t bpi_alloc_count(void);
+int64_t bpi_alloc_live(void);
 void bpi_alloc_fail(int64_t after, bool all);
 
 /* A bump allocator: chunks with stable addresses, all freed together. */
