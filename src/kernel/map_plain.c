@@ -14,4 +14,5 @@
 extern const bpi_map_table BPI_TABLE;
 const bpi_map_table BPI_TABLE = {
 #include "map_plain_rows.inc"
+    [BPI_MAP_DIV] = FLOATS(div), /* integers: see map_divide.inc */
 };

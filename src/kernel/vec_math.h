@@ -78,7 +78,7 @@ static inline vec v_expm1(vec x) {
 #if BPI_VEC_BITS == 512 && BPI_BITS == 32
 /* A polynomial for each of 32 intervals, taken out of registers (see tanh_mid). */
 static inline vec v_tanh(vec x) {
-    vec t = v_min(v_set(9), v_abs(x));
+    vec t = v_min(v_set(9.25f), v_abs(x));
     vec_bits at = V_INT(srli)(v_bits(v_add(t, v_set(0.625f))), 20);
     vec d = v_sub(t, v_lookup32(at, tanh_mid));
     vec y = v_fma(d, v_lookup32(at, tanh_c4), v_lookup32(at, tanh_c3));
