@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plan/chain.h"
 #include "plan/inside.h"
 #include "plan/offsets.h"
 
@@ -24,7 +25,9 @@ static void teardown(void) {
 
 /* ---- helpers ------------------------------------------------------------------------------------ */
 
-static bp_tensor *input(const char *name, bp_shape shape) { return bp_input(graph, name, BP_F64, shape); }
+static bp_tensor *input(const char *name, bp_shape shape) {
+    return bp_input(graph, name, BP_F64, shape);
+}
 
 /* An input of a graph whose elements are first, first + 1, ... */
 static bp_tensor *counting(const char *name, bp_shape shape, double first) {
@@ -47,12 +50,21 @@ static const bpi_program *program_of(bp_tensor *const *targets, int count) {
     return &plan->program;
 }
 
-/* The number of steps of an op in the plan of a tensor; of all steps for "". */
+static bool is_named(const char *name, const char *op) { return !op[0] || strcmp(name, op) == 0; }
+
+/* How often the plan of a tensor runs an op, alone or in a chain; all that it runs for "". */
 static int steps_of(bp_tensor *target, const char *op) {
     const bpi_program *p = program_of(&target, 1);
     int count = 0;
-    for (size_t s = 0; s < p->step_count; s++)
-        count += !op[0] || strcmp(p->steps[s].op ? p->steps[s].op->name : "copy", op) == 0;
+    for (size_t s = 0; s < p->step_count; s++) {
+        const bpi_step *step = &p->steps[s];
+        for (int k = 0; step->chain && k < step->chain->ops; k++)
+            count += is_named(step->chain->op[k].name, op);
+        if (step->chain)
+            count += step->chain->sums * is_named("sum", op);
+        else
+            count += is_named(step->op ? step->op->name : "copy", op);
+    }
     return count;
 }
 
@@ -192,8 +204,8 @@ START_TEST(expanded_operands_are_read_where_they_are) {
     ck_assert_double_eq(bp_f64(y)[5], 3 * 15);
     bp_tensor *z = bp_square(bp_neg(bp_expand(x, BP_SHAPE(2, 3)))); /* done on 3, then expanded */
     const bpi_program *p = program_of(&z, 1);
-    ck_assert_int_eq(p->step_count, 3);
-    ck_assert_int_eq(p->regs[p->steps[1].y].bytes, 3 * sizeof(double));
+    ck_assert_int_eq(p->step_count, 2);
+    ck_assert_int_eq(p->regs[p->steps[0].y].bytes, 3 * sizeof(double));
     ck_assert_double_eq(bp_f64(z)[5], 9);
 }
 END_TEST
@@ -250,7 +262,8 @@ START_TEST(operands_broadcast_in_every_way) {
         for (int k = 0; k < y.rank; k++)
             y.size[k] = sizes[draw(y.rank > 2 ? 6 : 7)];
         bp_dtype dtype = dtypes[draw(4)];
-        bp_tensor *a = random_input(0, dtype, part_of(&y)), *b = random_input(1, dtype, part_of(&y));
+        bp_tensor *a = random_input(0, dtype, part_of(&y)),
+                  *b = random_input(1, dtype, part_of(&y));
         bp_tensor *c = random_input(2, BP_BOOL, part_of(&y));
         expect_as_naive(bp_where(c, a, bp_add(a, b)));
         bp_graph_reset(graph);
@@ -270,11 +283,34 @@ END_TEST
 /* ---- memory ------------------------------------------------------------------------------------- */
 
 START_TEST(elementwise_results_are_written_over_dying_operands) {
-    bp_tensor *x = counting("x", BP_SHAPE(100), 0);
-    bp_tensor *y = bp_sum(bp_exp(bp_neg(bp_square(bp_tanh(x)))), BP_ALL, false);
+    bp_tensor *x = counting("x", BP_SHAPE(10, 10), 0);
+    bp_tensor *a = bp_matmul(x, x), *y = bp_matmul(bp_tanh(a), x);
     const bpi_program *p = program_of(&y, 1);
     ck_assert_int_eq(p->arena_bytes, bpi_aligned(100 * sizeof(double)));
-    expect_as_naive(bp_neg(bp_square(x)));
+    expect_as_naive(y);
+}
+END_TEST
+
+START_TEST(what_only_a_chain_reads_gets_no_memory) {
+    bp_tensor *x = counting("x", BP_SHAPE(100), 0);
+    bp_tensor *y = bp_abs(bp_neg(bp_square(bp_relu(x))));
+    const bpi_program *p = program_of(&y, 1);
+    ck_assert_int_eq(p->step_count, 1);
+    ck_assert_int_eq(p->steps[0].outputs, 1);
+    ck_assert_int_eq(p->arena_bytes, 3 * bpi_aligned(100 * sizeof(double))); /* one block each */
+    expect_as_naive(y);
+}
+END_TEST
+
+START_TEST(a_chain_hands_out_what_others_read) {
+    bp_tensor *x = counting("x", BP_SHAPE(3, 80), -120);
+    bp_tensor *row = counting("row", BP_SHAPE(80), 1),
+              *column = counting("column", BP_SHAPE(3, 1), 2);
+    bp_tensor *h = bp_tanh(bp_add(bp_scale(x, 0.01), row)), *d = bp_mul(bp_sub(h, column), h);
+    bp_tensor *all[] = {h, d, bp_sum(d, BP_ALL, false), bp_sum(d, BP_AXES(0), false)};
+    ck_assert_int_eq(program_of(all, 4)->step_count, 1);
+    bp_check_report report;
+    ck_assert_msg(bp_check_plan(all, 4, &report) == BP_OK, "%s", report.text);
 }
 END_TEST
 
@@ -294,7 +330,8 @@ static void expect_good_placement(bpi_buffer *buffers, size_t count, size_t step
     ck_assert_msg((double)total <= most * (double)bound, "%zu bytes for %zu", total, bound);
     for (size_t a = 0; a < count; a++)
         for (size_t b = 0; b < a; b++) {
-            bool in_time = buffers[a].first <= buffers[b].last && buffers[b].first <= buffers[a].last;
+            bool in_time =
+                buffers[a].first <= buffers[b].last && buffers[b].first <= buffers[a].last;
             bool in_memory = buffers[a].offset < buffers[b].offset + buffers[b].bytes &&
                              buffers[b].offset < buffers[a].offset + buffers[a].bytes;
             ck_assert(!in_time || !in_memory);
@@ -474,9 +511,9 @@ START_TEST(after_a_step_the_loss_is_that_of_the_step) {
     bp_optimizer *sgd = bp_sgd(model, &config);
     ck_assert_double_eq(bp_item(other), 30);
     ck_assert_int_eq(bp_step(sgd, loss), BP_OK);
-    ck_assert_double_eq(bp_item(loss), 9);    /* no new run */
-    ck_assert_double_eq(bp_item(w), 1.5);     /* a parameter is always as it is */
-    ck_assert_double_eq(bp_item(other), 15);  /* no target: computed anew */
+    ck_assert_double_eq(bp_item(loss), 9);   /* no new run */
+    ck_assert_double_eq(bp_item(w), 1.5);    /* a parameter is always as it is */
+    ck_assert_double_eq(bp_item(other), 15); /* no target: computed anew */
     ck_assert_int_eq(bp_eval(&loss, 1), BP_OK);
     ck_assert_double_eq(bp_item(loss), 9);
     double one = 1;
@@ -640,11 +677,13 @@ START_TEST(a_planned_and_a_naive_step_agree) {
             values[k] = sin(k);
         bp_write(x, values);
         bp_tensor *h = bp_dropout(bp_tanh(bp_linear(x, "hidden", 30)), 0.3);
-        bp_tensor *loss = bp_mean(bp_square(bp_softmax(bp_linear(h, "output", 5), -1)), BP_ALL, false);
+        bp_tensor *loss =
+            bp_mean(bp_square(bp_softmax(bp_linear(h, "output", 5), -1)), BP_ALL, false);
         bp_optimizer *adam = bp_adam(own, NULL);
         for (int step = 0; step < 5; step++)
             ck_assert_msg(bp_step(adam, loss) == BP_OK, "%s", bp_error(graph));
-        ck_assert_int_eq(bp_model_read(own, "output.weight", trained[executor], sizeof trained[0]), BP_OK);
+        ck_assert_int_eq(bp_model_read(own, "output.weight", trained[executor], sizeof trained[0]),
+                         BP_OK);
         bp_graph_free(graph);
         bp_model_free(own);
         graph = other;
@@ -669,8 +708,10 @@ static bp_status one_before(const bp_call *call) {
 }
 
 START_TEST(a_kernel_that_writes_outside_is_named) {
-    const bp_op over = {.name = "overrun", .arity = 1, .operands = {{"x", false}}, .forward = one_too_many};
-    const bp_op under = {.name = "underrun", .arity = 1, .operands = {{"x", false}}, .forward = one_before};
+    const bp_op over = {
+        .name = "overrun", .arity = 1, .operands = {{"x", false}}, .forward = one_too_many};
+    const bp_op under = {
+        .name = "underrun", .arity = 1, .operands = {{"x", false}}, .forward = one_before};
     bp_set_executor(graph, BP_NAIVE);
     bp_tensor *x = counting("x", BP_SHAPE(4), 1);
     bp_tensor *y = bp_record(&over, &x, 1, NULL), *z = bp_record(&under, &x, 1, NULL);
@@ -690,7 +731,8 @@ static bp_status forgetful(const bp_call *call) {
 }
 
 START_TEST(naive_memory_is_poisoned) {
-    const bp_op op = {.name = "forgetful", .arity = 1, .operands = {{"x", false}}, .forward = forgetful};
+    const bp_op op = {
+        .name = "forgetful", .arity = 1, .operands = {{"x", false}}, .forward = forgetful};
     bp_set_executor(graph, BP_NAIVE);
     bp_tensor *x = counting("x", BP_SHAPE(4), 1), *y = bp_record(&op, &x, 1, NULL);
     ck_assert(isnan(bp_f64(y)[3]));
@@ -707,8 +749,12 @@ static bp_status plus(const bp_call *call) {
 }
 
 START_TEST(elementwise_kernels_of_users_see_arrays_of_one_shape) {
-    const bp_op op = {.name = "plus", .arity = 2, .operands = {{"a", false}, {"b", false}},
-                      .flags = BP_OP_ELEMENTWISE, .infer = bp_infer_broadcast, .forward = plus};
+    const bp_op op = {.name = "plus",
+                      .arity = 2,
+                      .operands = {{"a", false}, {"b", false}},
+                      .flags = BP_OP_ELEMENTWISE,
+                      .infer = bp_infer_broadcast,
+                      .forward = plus};
     for (int executor = 0; executor < 2; executor++) {
         bp_graph_reset(graph);
         bp_set_executor(graph, executor ? BP_NAIVE : BP_PLANNED);
@@ -722,8 +768,8 @@ START_TEST(elementwise_kernels_of_users_see_arrays_of_one_shape) {
 END_TEST
 
 static bp_tensor *lower_to_itself(bp_tensor *const *x, int inputs, const bp_attr *attr);
-static const bp_op op_endless = {.name = "endless", .arity = 1, .operands = {{"x", false}},
-                                 .lower = lower_to_itself};
+static const bp_op op_endless = {
+    .name = "endless", .arity = 1, .operands = {{"x", false}}, .lower = lower_to_itself};
 static bp_tensor *lower_to_itself(bp_tensor *const *x, int inputs, const bp_attr *attr) {
     return bp_record(&op_endless, x, inputs, attr);
 }
@@ -838,6 +884,8 @@ static Suite *suite(void) {
     tcase_add_test(t, operands_broadcast_in_every_way);
     tcase_add_test(t, empty_operands_broadcast_to_nothing);
     tcase_add_test(t, elementwise_results_are_written_over_dying_operands);
+    tcase_add_test(t, what_only_a_chain_reads_gets_no_memory);
+    tcase_add_test(t, a_chain_hands_out_what_others_read);
     tcase_add_test(t, an_operand_that_is_read_again_is_not_written_over);
     tcase_add_test(t, buffers_that_live_together_lie_apart);
     tcase_add_test(t, the_arena_of_a_step_is_near_the_least);

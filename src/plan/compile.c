@@ -143,7 +143,11 @@ static bp_status build_program(compilation *c) {
         bpi_graph_fail(c->graph, status, "%s", why.text);
         return status;
     }
-    status = bpi_place_program(program, c->graph->executor == BP_PLANNED);
+    bool planned = c->graph->executor == BP_PLANNED;
+    if (planned)
+        status = bpi_fuse(program);
+    if (status == BP_OK)
+        status = bpi_place_program(program, planned);
     if (status != BP_OK || !(program->results = bpi_alloc_aligned(program->result_bytes)))
         return fail_memory(c);
     for (int k = 0; k < program->target_count; k++)

@@ -3,6 +3,7 @@
  * changes these. */
 #include <string.h>
 
+#include "chain.h"
 #include "inside.h"
 #include "record.h"
 
@@ -17,6 +18,8 @@ typedef struct kernel_call {
 static bp_status run_map(const bpi_instruction *self) {
     return self->map(self->n, self->x, self->y, self->more);
 }
+
+static bp_status run_chain(const bpi_instruction *self) { return bpi_chain_run(self->more); }
 
 static bp_status run_kernel(const bpi_instruction *self) {
     const kernel_call *call = self->more;
@@ -40,14 +43,10 @@ static bool emit_map(bpi_program *p, const bpi_step *step, bpi_instruction *to) 
             return false;
         bpi_map_attrs(step->op, step->attr, attr);
     }
-    bool plain;
-    const bpi_spread *spread = bpi_spread_of(p, step, attr, &plain);
-    if (!plain && !spread)
-        return false;
-    to->run = plain ? run_map : bpi_run_spread;
+    to->run = run_map;
     to->map = bpi_map(kernels->map, p->regs[step->x[step->inputs - 1]].type->dtype);
     to->n = (size_t)bp_shape_count(p->regs[step->y].type->shape);
-    to->more = plain ? (const void *)attr : spread;
+    to->more = attr;
     return true;
 }
 
@@ -87,6 +86,9 @@ static bool emit_step(bpi_plan *plan, const bpi_step *step, bpi_instruction *to,
         return emit_map(&plan->program, step, to);
     case BPI_STEP_KERNEL:
         return emit_kernel(plan, step, to, why);
+    case BPI_STEP_CHAIN:
+        *to = (bpi_instruction){.run = run_chain, .more = step->chain};
+        break;
     case BPI_STEP_COPY:
         break;
     }
@@ -98,6 +100,11 @@ static bool emit_step(bpi_plan *plan, const bpi_step *step, bpi_instruction *to,
 /* Where the address of operand `k` of a step stands: k < inputs an operand, then the outputs, then the
  * workspace. */
 static const void **operand_at(const bpi_step *step, bpi_instruction *code, int k) {
+    int output = k - step->inputs;
+    if (step->kind == BPI_STEP_CHAIN && output == step->outputs)
+        return (const void **)&step->chain->workspace;
+    if (step->kind == BPI_STEP_CHAIN)
+        return output < 0 ? &step->chain->x[k] : (const void **)&step->chain->y[output];
     if (step->kind == BPI_STEP_KERNEL) {
         kernel_call *call = (kernel_call *)code->more;
         bool workspace = k == step->inputs + step->outputs;

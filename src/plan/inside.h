@@ -4,11 +4,12 @@
  *   rewriting   a private copy of that graph (with what the extension recorded):
  *               composites expanded, equal nodes merged, simplified                   rewrite.c, rules.c
  *   program     the nodes that are left as steps over registers                       program.c
+ *   fusion      elementwise steps, and sums, that run together block by block         fuse.c, chain.c
  *   placement   which register lives where, and for how long                          place.c
  *   instructions  steps with their kernels and operands resolved                      emit.c
  *
- * Each of these is a pass over the result of the one before it; a further pass over a program (fusion of
- * steps, say) goes between program.c and place.c. The naive executor runs a program as it is. */
+ * Each of these is a pass over the result of the one before it. The naive executor runs a program as it is,
+ * without fusion and placement. */
 #ifndef BPI_PLAN_INSIDE_H
 #define BPI_PLAN_INSIDE_H
 
@@ -87,8 +88,9 @@ typedef struct bpi_reg {
 } bpi_reg;
 
 typedef enum bpi_step_kind {
-    BPI_STEP_MAP,    /* an elementwise op with map kernels: block by block, operands broadcast */
+    BPI_STEP_MAP,    /* an elementwise op with map kernels */
     BPI_STEP_KERNEL, /* one call on whole arrays */
+    BPI_STEP_CHAIN,  /* elementwise ops and sums that run together: op is the last of them */
     BPI_STEP_COPY    /* bytes of x[0] to y; op is NULL */
 } bpi_step_kind;
 
@@ -96,6 +98,7 @@ typedef enum bpi_step_kind {
 typedef struct bpi_step {
     const bp_op *op;
     const bp_attr *attr;
+    struct bpi_chain *chain; /* of a chain; else NULL */
     const uint32_t *x;    /* registers */
     uint32_t y;           /* the first of `outputs` consecutive registers */
     uint32_t workspace;   /* register, or BPI_NONE */
@@ -140,6 +143,12 @@ size_t bpi_type_bytes(const bp_type *type);
 size_t bpi_aligned(size_t bytes);
 /* Tells whether a step can fail because of the values that it works on. */
 bool bpi_step_can_fail(const bpi_program *program, const bpi_step *step);
+
+/* The flops of a step and the bytes that it reads and writes (cost.c); a copy has its bytes alone. */
+void bpi_step_cost(const bpi_program *program, const bpi_step *step, double *flops, double *bytes);
+
+/* Makes chains of elementwise steps (fuse.c). BP_ERR_MEMORY when memory is short. */
+bp_status bpi_fuse(bpi_program *program);
 
 /* ---- placement (place.c) ------------------------------------------------------------------------- */
 
@@ -206,7 +215,7 @@ struct bpi_instruction {
     size_t n; /* elements; bytes for a copy */
     const void *x[3];
     void *y;
-    const void *more; /* attributes, a bpi_spread or a bpi_kernel_call */
+    const void *more; /* attributes, a bpi_chain or a kernel call */
 };
 
 /* Resolves the steps of a placed program into instructions (emit.c); kernels put their words into `why`.
@@ -214,14 +223,6 @@ struct bpi_instruction {
 bp_status bpi_emit(bpi_plan *plan, bp_failure *why);
 /* Points every operand at its memory again, after the arena has moved. */
 void bpi_point_code(bpi_plan *plan, const char *arena);
-
-/* How an elementwise instruction with broadcast operands runs (spread.c). */
-typedef struct bpi_spread bpi_spread;
-/* Returns how to run a map kernel with these operands, in the program's memory; NULL without memory. With
- * *plain set no operand is broadcast, and nothing is needed. */
-const bpi_spread *bpi_spread_of(bpi_program *program, const bpi_step *step, const double *attr,
-                                bool *plain);
-bp_status bpi_run_spread(const bpi_instruction *self);
 
 /* Runs the instructions (run.c). `why` says what failed. */
 bp_status bpi_run_code(bp_graph *graph, bpi_plan *plan, bp_failure *why);

@@ -166,23 +166,27 @@ typedef struct heap {
     int64_t count, last;   /* last: the block at the end of the memory */
     int64_t unused;        /* list of records that stand for no block, by `following` */
     int64_t first[CLASSES]; /* free blocks */
+    uint64_t some[CLASSES / 64]; /* a bit for each class that has a free block */
     size_t total;
 } heap;
 
 /* The class of a size; all blocks of the classes above it are large enough. */
 static int class_of(size_t bytes) {
-    int power = 63;
-    while (power > 3 && !(bytes >> power & 1))
-        power--;
+    int power = 3;
+    while (power < 63 && bytes >> power >> 1)
+        power++;
     return power * CUTS + (int)(bytes >> (power - 3) & (CUTS - 1));
 }
 
 static void unlink_free(heap *h, int64_t k) {
     block *b = &h->blocks[k];
+    int c = class_of(b->bytes);
     if (b->previous != NONE)
         h->blocks[b->previous].following = b->following;
     else
-        h->first[class_of(b->bytes)] = b->following;
+        h->first[c] = b->following;
+    if (h->first[c] == NONE)
+        h->some[c / 64] &= ~((uint64_t)1 << c % 64);
     if (b->following != NONE)
         h->blocks[b->following].previous = b->previous;
     b->is_free = false;
@@ -190,7 +194,9 @@ static void unlink_free(heap *h, int64_t k) {
 
 static void link_free(heap *h, int64_t k) {
     block *b = &h->blocks[k];
-    int64_t *first = &h->first[class_of(b->bytes)];
+    int c = class_of(b->bytes);
+    int64_t *first = &h->first[c];
+    h->some[c / 64] |= (uint64_t)1 << c % 64;
     b->is_free = true;
     b->previous = NONE;
     b->following = *first;
@@ -207,6 +213,18 @@ static int64_t new_record(heap *h) {
     return k;
 }
 
+/* The lowest class above `c` that has a free block; NONE when there is none. */
+static int class_above(const heap *h, int c) {
+    for (c++; c < CLASSES; c++) {
+        uint64_t rest = h->some[c / 64] >> c % 64;
+        if (rest & 1)
+            return c;
+        if (rest == 0)
+            c |= 63; /* on to the next word */
+    }
+    return NONE;
+}
+
 /* A free block of at least `bytes`: the first of its own class that fits among a few, else the first of the
  * next class that has one. */
 static int64_t find_free(const heap *h, size_t bytes) {
@@ -214,10 +232,8 @@ static int64_t find_free(const heap *h, size_t bytes) {
     for (int tries = 0; k != NONE && tries < 16; tries++, k = h->blocks[k].following)
         if (h->blocks[k].bytes >= bytes)
             return k;
-    for (int c = class_of(bytes) + 1; c < CLASSES; c++)
-        if (h->first[c] != NONE)
-            return h->first[c];
-    return NONE;
+    int c = class_above(h, class_of(bytes));
+    return c != NONE ? h->first[c] : NONE;
 }
 
 /* Cuts what is too much off block `k`. */

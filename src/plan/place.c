@@ -6,6 +6,7 @@
  *
  * An elementwise step may write its result over an operand that nobody reads afterwards. Registers that
  * share memory in this way form one buffer; offsets.c places the buffers. */
+#include "chain.h"
 #include "inside.h"
 #include "offsets.h"
 
@@ -25,16 +26,19 @@ static void place_results(bpi_program *p) {
 
 /* ---- what may be overwritten -------------------------------------------------------------------- */
 
-/* Tells whether a step may write its result where register `root` is, as far as that step goes: every
- * operand there is read element by element, each before it is written. */
-static bool may_overwrite(const bpi_program *p, const bpi_step *step, uint32_t root) {
-    const bpi_reg *y = &p->regs[step->y];
-    if (step->kind != BPI_STEP_MAP || step->outputs != 1)
+/* Tells whether a step may write output number `output` where register `root` is, as far as that step
+ * goes: every operand there is read element by element, each before it is written. */
+static bool may_overwrite(const bpi_program *p, const bpi_step *step, uint32_t output, uint32_t root) {
+    const bpi_reg *y = &p->regs[step->y + output];
+    if (step->kind != BPI_STEP_MAP && step->kind != BPI_STEP_CHAIN)
         return false;
     for (int k = 0; k < step->inputs; k++) {
         const bpi_reg *x = &p->regs[step->x[k]];
-        if (x->root == root && (x->bytes != y->bytes || bp_dtype_size(x->type->dtype) !=
-                                                            bp_dtype_size(y->type->dtype)))
+        bool same_size = x->bytes == y->bytes &&
+                         bp_dtype_size(x->type->dtype) == bp_dtype_size(y->type->dtype);
+        bool free = step->kind == BPI_STEP_MAP ||
+                    bpi_chain_may_overwrite(step->chain, k, (int)output);
+        if (x->root == root && !(same_size && free))
             return false;
     }
     return p->regs[root].bytes == y->bytes;
@@ -70,7 +74,8 @@ static bool can_be_direct(const bpi_program *p, const bpi_effect *effect, const 
     uint32_t value = p->regs[effect->value].root, variable = effect->reg;
     uint32_t made = r->made[value], read = r->read[variable];
     return p->regs[value].home == BPI_HOME_ARENA && made != BPI_NONE && made >= risk &&
-           (read == BPI_NONE || read <= made) && may_overwrite(p, &p->steps[made], variable);
+           (read == BPI_NONE || read <= made) &&
+           may_overwrite(p, &p->steps[made], value - p->steps[made].y, variable);
 }
 
 static void make_direct(bpi_program *p, const readers *r) {
@@ -133,14 +138,14 @@ static void find_lifetimes(bpi_program *p) {
     }
 }
 
-/* The operand that dies at step `s` and that its result may be written over; BPI_NONE: none. */
+/* The operand that dies at step `s` and that its first result may be written over; BPI_NONE: none. */
 static uint32_t dying_operand(const bpi_program *p, size_t s) {
     const bpi_step *step = &p->steps[s];
-    if (step->kind != BPI_STEP_MAP || root_of(p, step->y)->home != BPI_HOME_ARENA)
+    if (step->outputs == 0 || root_of(p, step->y)->home != BPI_HOME_ARENA)
         return BPI_NONE;
     for (int k = 0; k < step->inputs; k++) {
         const bpi_reg *root = root_of(p, step->x[k]);
-        if (root->home == BPI_HOME_ARENA && root->last == s && may_overwrite(p, step, root->root))
+        if (root->home == BPI_HOME_ARENA && root->last == s && may_overwrite(p, step, 0, root->root))
             return root->root;
     }
     return BPI_NONE;
@@ -157,7 +162,7 @@ static size_t make_buffers(const bpi_program *p, uint32_t *buffer_of, bpi_buffer
             if (reg == BPI_NONE || p->regs[reg].home != BPI_HOME_ARENA)
                 continue;
             const bpi_reg *r = &p->regs[reg];
-            if (under != BPI_NONE && k < step->outputs) {
+            if (under != BPI_NONE && k == 0) {
                 buffer_of[reg] = buffer_of[under];
                 buffers[buffer_of[reg]].last = r->last;
             } else {

@@ -1,4 +1,5 @@
 /* A plan as text: a line per step, with where its result is and what it costs; then totals. */
+#include "chain.h"
 #include "inside.h"
 
 /* ---- one step ----------------------------------------------------------------------------------- */
@@ -49,34 +50,23 @@ static void add_attr(bpi_text *text, const bp_attr_spec *spec, const bp_attr *at
             bpi_text_add(text, "%s%lld", k ? "," : "(", (long long)attr->as.list[k]);
 }
 
-/* What a step costs; copies cost their bytes. */
-static void cost_of(const bpi_program *p, const bpi_step *step, double *flops, double *bytes) {
-    enum { MOST = 8 };
-    bp_type types[MOST];
-    *flops = 0;
-    *bytes = 0;
-    for (int k = 0; k < step->inputs + step->outputs; k++)
-        *bytes += (double)p->regs[k < step->inputs ? step->x[k]
-                                                   : step->y + (uint32_t)(k - step->inputs)].bytes;
-    if (!step->op)
+/* The op, or the ops of a chain in their order. */
+static void add_op(bpi_text *text, const bpi_step *step) {
+    if (!step->chain) {
+        bpi_text_add(text, "%s", step->op ? step->op->name : "copy");
         return;
-    *flops = (double)bp_shape_count(p->regs[step->y].type->shape);
-    if (!step->op->cost || step->inputs > MOST)
-        return;
-    bp_failure why = {.status = BP_OK};
-    bp_signature s = {.op = step->op, .inputs = step->inputs, .x = types, .attr = step->attr, .why = &why};
-    for (int k = 0; k < step->inputs; k++)
-        types[k] = *p->regs[step->x[k]].type;
-    for (uint32_t k = 0; k < step->outputs; k++)
-        s.y[k] = *p->regs[step->y + k].type;
-    step->op->cost(&s, flops, bytes);
+    }
+    for (int k = 0; k < step->chain->ops; k++)
+        bpi_text_add(text, "%s%s", k ? "+" : "", step->chain->op[k].name);
+    for (int k = 0; k < step->chain->sums; k++)
+        bpi_text_add(text, "+sum");
 }
 
 static void add_step(bpi_text *text, const bpi_program *p, size_t s, double *total_flops) {
     const bpi_step *step = &p->steps[s];
     const bpi_reg *y = &p->regs[step->y];
     double flops, bytes;
-    cost_of(p, step, &flops, &bytes);
+    bpi_step_cost(p, step, &flops, &bytes);
     *total_flops += flops;
     bpi_text_add(text, "%5zu ", s);
     add_place(text, &p->regs[y->root]);
@@ -85,7 +75,9 @@ static void add_step(bpi_text *text, const bpi_program *p, size_t s, double *tot
         bpi_text_add(text, "%s", k ? ", " : "");
         add_reg(text, p, step->y + k);
     }
-    bpi_text_add(text, " = %s(", step->op ? step->op->name : "copy");
+    bpi_text_add(text, " = ");
+    add_op(text, step);
+    bpi_text_add(text, "(");
     for (int k = 0; k < step->inputs; k++) {
         bpi_text_add(text, "%s", k ? ", " : "");
         add_reg(text, p, step->x[k]);

@@ -1,7 +1,8 @@
 /* Rewriting a private graph: every node is visited once, operands first, and either stays, or becomes
  * another tensor: what its op is made of (composites), what a rule says, or an equal node seen before.
  *
- * What lowering and rules record is appended to the graph and visited at once, before the nodes that
+ * The graph is private, and most of it is needed: what the roots depend on is marked from its end to its
+ * beginning. What lowering and rules record is appended to the graph and visited at once, before the nodes that
  * follow, by a stack of ranges still to be visited: its depth is that of ops made of ops, never that of
  * the graph. */
 #include "inside.h"
@@ -13,11 +14,10 @@
 
 enum { DEEPEST = 64 }; /* ops made of ops made of ... */
 
-/* Nodes still to be visited: of a list, or those of the graph with ids next .. end - 1. */
+/* Nodes still to be visited: those with ids next .. end - 1. */
 typedef struct range {
-    bpi_node *const *list; /* NULL: nodes of the graph */
     size_t next, end;
-    bpi_node *owner;   /* what the range was recorded for, or NULL */
+    bpi_node *owner;   /* what they were recorded for; NULL: the graph as it was, of which marked nodes count */
     bp_tensor *result; /* what the owner becomes, once the range is visited; NULL: visit it again */
 } range;
 
@@ -195,7 +195,7 @@ static bp_status visit_first(rewriter *r, size_t start, bpi_node *owner, bp_tens
                        owner->op->name, (int)DEEPEST);
         return BP_ERR_STATE;
     }
-    r->stack[r->depth++] = (range){NULL, start, r->graph->count, owner, result};
+    r->stack[r->depth++] = (range){start, r->graph->count, owner, result};
     return BP_OK;
 }
 
@@ -263,8 +263,8 @@ static bp_status finish(rewriter *r, const range *done) {
     return settle(r, done->owner, now(r, done->result));
 }
 
-static bp_status visit_all(rewriter *r, const bpi_closure *closure) {
-    r->stack[r->depth++] = (range){closure->nodes, 0, closure->count, NULL, NULL};
+static bp_status visit_all(rewriter *r) {
+    r->stack[r->depth++] = (range){0, r->graph->count, NULL, NULL};
     bp_status status = BP_OK;
     while (r->depth > 0 && status == BP_OK) {
         range *top = &r->stack[r->depth - 1];
@@ -273,42 +273,50 @@ static bp_status visit_all(rewriter *r, const bpi_closure *closure) {
             r->depth--;
             status = finish(r, &done);
         } else {
-            size_t next = top->next++;
-            status = visit(r, top->list ? top->list[next] : r->graph->nodes[next]);
+            bpi_node *node = r->graph->nodes[top->next++];
+            if (top->owner || node->mark == r->graph->mark)
+                status = visit(r, node);
         }
     }
     return status;
 }
 
-/* What the roots have become; and after them the effects that they depend on, which are wanted too. */
-static bp_status gather_roots(rewriter *r, const bpi_closure *closure, bp_tensor *const *roots, int count) {
+/* Marks what the roots depend on; returns the number of effects among it. */
+static size_t mark_needed(bp_graph *graph, bp_tensor *const *roots, int count) {
+    uint32_t mark = ++graph->mark;
     size_t effects = 0;
-    for (size_t k = 0; k < closure->count; k++)
-        effects += closure->nodes[k]->op == &bpi_op_assign;
+    for (int k = 0; k < count; k++)
+        roots[k]->node->mark = mark;
+    for (size_t id = graph->count; id-- > 0;) {
+        const bpi_node *node = graph->nodes[id];
+        for (int k = 0; k < node->inputs && node->mark == mark; k++)
+            node->x[k]->node->mark = mark;
+        effects += node->mark == mark && node->op == &bpi_op_assign;
+    }
+    return effects;
+}
+
+/* What the roots have become; and after them the effects that they depend on, which are wanted too. */
+static void gather_roots(rewriter *r, bp_tensor *const *roots, int count, size_t ids, size_t effects) {
     bpi_rewritten *out = r->out;
-    out->roots = bpi_alloc(((size_t)count + effects + 1) * sizeof *out->roots);
-    if (!out->roots)
-        return fail_memory(r);
     for (int k = 0; k < count; k++)
         out->roots[out->root_count++] = now(r, roots[k]);
-    for (size_t k = 0; k < closure->count && effects > 0; k++)
-        if (closure->nodes[k]->op == &bpi_op_assign)
-            out->roots[out->root_count++] = now(r, &closure->nodes[k]->y[0]);
-    return BP_OK;
+    for (size_t id = 0; id < ids && effects > 0; id++) {
+        bpi_node *node = r->graph->nodes[id];
+        if (node->mark == r->graph->mark && node->op == &bpi_op_assign)
+            out->roots[out->root_count++] = now(r, &node->y[0]);
+    }
 }
 
 bp_status bpi_rewrite(bp_graph *graph, bp_tensor *const *roots, int count, bool simplify,
                       bpi_rewritten *out) {
     *out = (bpi_rewritten){0};
     rewriter r = {.graph = graph, .simplify = simplify, .out = out};
-    bpi_closure closure;
-    bp_status status = bpi_closure_of(graph, roots, count, &closure);
-    if (status != BP_OK)
-        return status;
-    status = visit_all(&r, &closure);
+    size_t ids = graph->count, effects = mark_needed(graph, roots, count);
+    out->roots = bpi_alloc(((size_t)count + effects + 1) * sizeof *out->roots);
+    bp_status status = out->roots ? visit_all(&r) : fail_memory(&r);
     if (status == BP_OK)
-        status = gather_roots(&r, &closure, roots, count);
-    bpi_free(closure.nodes);
+        gather_roots(&r, roots, count, ids, effects);
     bpi_free(r.became);
     bpi_free(r.table);
     return status;

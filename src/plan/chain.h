@@ -1,0 +1,72 @@
+/* Chains: elementwise ops that run together, block by block, so that what one op hands to the next stays
+ * in the first-level cache; with broadcast operands, several results, and sums at the end. */
+#ifndef BPI_PLAN_CHAIN_H
+#define BPI_PLAN_CHAIN_H
+
+#include "kernel/map.h"
+#include "memory.h"
+
+enum {
+    BPI_CHAIN_INPUTS = 16, /* most operands */
+    BPI_CHAIN_OPS = 24,    /* most ops */
+    BPI_CHAIN_SUMS = 2     /* most sums */
+};
+
+/* How an operand is fed to the ops. */
+typedef enum bpi_feed_kind {
+    BPI_FEED_WHOLE, /* has the shape of the domain: as it lies in memory */
+    BPI_FEED_ONCE,  /* a scalar, or one short row for all: spread into a buffer once */
+    BPI_FEED_ROWS   /* anything else: spread into a buffer for every block */
+} bpi_feed_kind;
+
+typedef struct bpi_feed {
+    bpi_feed_kind kind;
+    size_t item;                 /* bytes of an element */
+    int64_t stride[BP_MAX_RANK]; /* elements; 0 where it is broadcast */
+} bpi_feed;
+
+/* Values are numbered: operands first, then the results of the ops in their order. */
+typedef struct bpi_chain_op {
+    const char *name; /* of the op */
+    bpi_map_fn *map;
+    const double *attr;
+    uint8_t x[3]; /* values */
+    uint8_t inputs;
+    uint8_t item;  /* bytes of an element of the result */
+    int8_t output; /* which output of the chain the result is; -1: none, it stays in a buffer */
+} bpi_chain_op;
+
+/* A sum of the result of an op: over everything, or over the leading dimensions, leaving a row. */
+typedef struct bpi_chain_sum {
+    uint8_t value;
+    uint8_t output; /* of the chain */
+    bp_dtype dtype; /* f32 or f64 */
+    int64_t row;    /* elements that are left; 1: everything is summed */
+} bpi_chain_sum;
+
+typedef struct bpi_chain {
+    int inputs, ops, outputs, sums;
+    int rank;
+    int64_t size[BP_MAX_RANK]; /* of the domain, after taking dimensions together */
+    int64_t count;             /* elements of the domain */
+    double flops;              /* of the ops and sums, as their records say */
+    int64_t row, block;        /* elements: the last size, and how many at a time */
+    bpi_feed feed[BPI_CHAIN_INPUTS];
+    bpi_chain_op op[BPI_CHAIN_OPS];
+    bpi_chain_sum sum[BPI_CHAIN_SUMS];
+    const void *x[BPI_CHAIN_INPUTS]; /* where operands and outputs are now */
+    void *y[BPI_CHAIN_OPS + BPI_CHAIN_SUMS];
+    char *workspace;
+} bpi_chain;
+
+/* Completes a chain whose ops, sums and feed items are filled in: `types` are those of the operands, over
+ * a domain of shape `domain`. */
+void bpi_chain_prepare(bpi_chain *chain, const bp_type *const *types, const bp_shape *domain);
+/* Bytes of buffers that it needs. */
+size_t bpi_chain_workspace(const bpi_chain *chain);
+/* Tells whether output `output` may be written where operand `input` is read: every op that reads the
+ * operand has done so, element by element, before the output is written. */
+bool bpi_chain_may_overwrite(const bpi_chain *chain, int input, int output);
+bp_status bpi_chain_run(const bpi_chain *chain);
+
+#endif

@@ -1,0 +1,373 @@
+/* Fusion: elementwise steps over one domain become one chain, with the sums that close them.
+ *
+ * A step joins the chain that computes one of its operands, or the latest one, when their results have the
+ * same shape and everything else that it reads is there before the chain runs; it then runs earlier than
+ * it was recorded, which changes nothing. A sum over everything, or over all dimensions but the last,
+ * joins the chain that computes what it sums. Results that only the chain itself reads get no memory. */
+#include <string.h>
+
+#include "chain.h"
+#include "inside.h"
+#include "primitives.h"
+#include "record.h"
+
+enum { MEMBERS = BPI_CHAIN_OPS + BPI_CHAIN_SUMS };
+
+/* A chain being made. */
+typedef struct group {
+    const bp_type *type;              /* of the first result: its shape is the domain */
+    uint32_t position;                /* the step at whose place it runs: its first member */
+    uint32_t member[MEMBERS];         /* steps */
+    uint32_t input[BPI_CHAIN_INPUTS]; /* registers */
+    int members, ops, sums, inputs;
+} group;
+
+typedef struct fusion {
+    bpi_program *p;
+    group *groups;
+    size_t group_count;
+    uint32_t *maker;    /* by register that is a root: the step that computes it; BPI_NONE: none */
+    uint32_t *group_of; /* by step; BPI_NONE: none */
+    uint32_t
+        *reads; /* by register that is a root: how many steps read it, and effects, and targets */
+    uint32_t *renamed; /* by register: the output of a chain that it has become; BPI_NONE: none */
+    bpi_step *made;    /* the steps that replace those of the program */
+} fusion;
+
+static uint32_t root(const bpi_program *p, uint32_t reg) { return p->regs[reg].root; }
+
+static const bp_shape *domain(const group *g) { return &g->type->shape; }
+
+/* ---- what may join ------------------------------------------------------------------------------ */
+
+static bool same_shape(const bp_shape *a, const bp_shape *b) { return bp_shape_equal(*a, *b); }
+
+static bool is_fusable_map(const bpi_program *p, const bpi_step *step) {
+    return step->kind == BPI_STEP_MAP && !bpi_step_can_fail(p, step);
+}
+
+/* How many elements a sum leaves when it is one that a chain can make: 1, or the last dimension; 0 when it
+ * is not. */
+static int64_t row_of_sum(const bpi_program *p, const bpi_step *step) {
+    if (step->op != &bpi_op_sum || !bp_dtype_is_float(p->regs[step->y].type->dtype))
+        return 0;
+    const bp_shape *x = &p->regs[step->x[0]].type->shape;
+    int64_t left = bp_shape_count(p->regs[step->y].type->shape);
+    if (left == 1 || bp_shape_count(*x) == 0)
+        return left == 1;
+    const bp_attr *axes = &step->attr[0];
+    unsigned summed = 0;
+    for (int k = 0; k < axes->count; k++)
+        summed |= 1u << (axes->as.list[k] < 0 ? axes->as.list[k] + x->rank : axes->as.list[k]);
+    bool all_but_last = summed == (1u << (x->rank - 1)) - 1;
+    return all_but_last && left == x->size[x->rank - 1] ? left : 0;
+}
+
+/* Tells whether what a register holds is there when a group runs, or is computed by the group itself. */
+static bool is_there(const fusion *f, const group *g, uint32_t reg, bool *own) {
+    uint32_t maker = f->maker[root(f->p, reg)];
+    if (maker == BPI_NONE)
+        return true;
+    uint32_t other = f->group_of[maker];
+    if (other == BPI_NONE)
+        return maker < g->position;
+    if (&f->groups[other] != g)
+        return f->groups[other].position < g->position;
+    /* an own result can be read as it is, not in another shape; an own sum is there at the end only */
+    *own = true;
+    return f->p->steps[maker].kind == BPI_STEP_MAP &&
+           same_shape(&f->p->regs[reg].type->shape, domain(g));
+}
+
+static bool has_input(const group *g, const bpi_program *p, uint32_t reg) {
+    for (int k = 0; k < g->inputs; k++)
+        if (root(p, g->input[k]) == root(p, reg) && p->regs[g->input[k]].type == p->regs[reg].type)
+            return true;
+    return false;
+}
+
+static bool map_fits(const fusion *f, const group *g, const bpi_step *step) {
+    int more = 0;
+    if (g->ops == BPI_CHAIN_OPS || !same_shape(&f->p->regs[step->y].type->shape, domain(g)))
+        return false;
+    for (int k = 0; k < step->inputs; k++) {
+        bool own = false;
+        if (!is_there(f, g, step->x[k], &own))
+            return false;
+        more += !own && !has_input(g, f->p, step->x[k]);
+    }
+    return g->inputs + more <= BPI_CHAIN_INPUTS;
+}
+
+/* A sum takes what an op of the group computes. */
+static bool sum_fits(const fusion *f, const group *g, const bpi_step *step) {
+    bool own = false;
+    return g->sums < BPI_CHAIN_SUMS && row_of_sum(f->p, step) > 0 &&
+           same_shape(&f->p->regs[step->x[0]].type->shape, domain(g)) &&
+           is_there(f, g, step->x[0], &own) && own;
+}
+
+/* ---- joining ------------------------------------------------------------------------------------ */
+
+static void join(fusion *f, group *g, uint32_t s) {
+    const bpi_step *step = &f->p->steps[s];
+    bool sum = step->kind != BPI_STEP_MAP;
+    g->member[g->members++] = s;
+    g->ops += !sum;
+    g->sums += sum;
+    for (int k = 0; k < step->inputs && !sum; k++) {
+        bool own = false;
+        is_there(f, g, step->x[k], &own);
+        if (!own && !has_input(g, f->p, step->x[k]))
+            g->input[g->inputs++] = step->x[k];
+    }
+    f->group_of[s] = (uint32_t)(g - f->groups);
+}
+
+/* The group that computes one of the operands of a step, the latest first; then the latest of all. */
+static group *find_group(const fusion *f, const bpi_step *step) {
+    bool sum = step->kind != BPI_STEP_MAP;
+    group *best = NULL;
+    for (int k = 0; k < step->inputs; k++) {
+        uint32_t maker = f->maker[root(f->p, step->x[k])];
+        uint32_t number = maker == BPI_NONE ? BPI_NONE : f->group_of[maker];
+        group *g = number == BPI_NONE ? NULL : &f->groups[number];
+        if (g && (!best || g > best) && (sum ? sum_fits(f, g, step) : map_fits(f, g, step)))
+            best = g;
+    }
+    if (best || sum || f->group_count == 0)
+        return best;
+    group *latest = &f->groups[f->group_count - 1];
+    return map_fits(f, latest, step) ? latest : NULL;
+}
+
+static void form_groups(fusion *f) {
+    for (uint32_t s = 0; s < f->p->step_count; s++) {
+        const bpi_step *step = &f->p->steps[s];
+        bool map = is_fusable_map(f->p, step);
+        bool sum = step->kind == BPI_STEP_KERNEL && row_of_sum(f->p, step) > 0;
+        group *g = map || sum ? find_group(f, step) : NULL;
+        if (!g && map && f->group_of[s] == BPI_NONE) {
+            g = &f->groups[f->group_count++];
+            *g = (group){.type = f->p->regs[step->y].type, .position = s};
+        }
+        if (g)
+            join(f, g, s);
+    }
+}
+
+/* ---- making the chain --------------------------------------------------------------------------- */
+
+/* The number of the value that a register is in a chain. */
+static uint8_t value_of(const fusion *f, const group *g, uint32_t reg) {
+    int ops = 0;
+    for (int k = 0; k < g->members; k++) {
+        const bpi_step *step = &f->p->steps[g->member[k]];
+        if (root(f->p, step->y) == root(f->p, reg) && step->kind == BPI_STEP_MAP)
+            return (uint8_t)(g->inputs + ops);
+        ops += step->kind == BPI_STEP_MAP;
+    }
+    int k = 0;
+    while (root(f->p, g->input[k]) != root(f->p, reg) ||
+           f->p->regs[g->input[k]].type != f->p->regs[reg].type)
+        k++;
+    return (uint8_t)k;
+}
+
+/* How many of the reads of a register are by the group itself. */
+static uint32_t own_reads(const fusion *f, const group *g, uint32_t reg) {
+    uint32_t count = 0;
+    for (int m = 0; m < g->members; m++) {
+        const bpi_step *step = &f->p->steps[g->member[m]];
+        for (int k = 0; k < step->inputs; k++)
+            count += root(f->p, step->x[k]) == root(f->p, reg);
+    }
+    return count;
+}
+
+static bool fill_op(const fusion *f, const group *g, const bpi_step *step, bpi_chain_op *op) {
+    const bpi_kernels *kernels = step->op->kernel;
+    double *attr = NULL;
+    if (step->attr) {
+        attr = bpi_arena_alloc(&f->p->memory, BP_MAX_ATTRS * sizeof *attr);
+        if (!attr)
+            return false;
+        bpi_map_attrs(step->op, step->attr, attr);
+    }
+    *op = (bpi_chain_op){
+        .name = step->op->name,
+        .map = bpi_map(kernels->map, f->p->regs[step->x[step->inputs - 1]].type->dtype),
+        .attr = attr,
+        .inputs = (uint8_t)step->inputs,
+        .item = (uint8_t)bp_dtype_size(f->p->regs[step->y].type->dtype),
+        .output = -1};
+    for (int k = 0; k < step->inputs; k++)
+        op->x[k] = value_of(f, g, step->x[k]);
+    return true;
+}
+
+/* Gives a result that is read elsewhere a register among the consecutive ones of the chain's outputs; the
+ * register that it had becomes another name of that one when all chains are made. */
+static void make_output(fusion *f, uint32_t old) {
+    bpi_program *p = f->p;
+    uint32_t new = (uint32_t)p->reg_count++;
+    p->regs[new] = p->regs[old];
+    p->regs[new].root = new;
+    f->renamed[old] = new;
+}
+
+static bool fill_chain(const fusion *f, const group *g, bpi_chain *c) {
+    *c = (bpi_chain){.inputs = g->inputs};
+    for (int m = 0; m < g->members; m++) {
+        const bpi_step *step = &f->p->steps[g->member[m]];
+        double flops, bytes;
+        bpi_step_cost(f->p, step, &flops, &bytes);
+        c->flops += flops;
+        if (step->kind == BPI_STEP_MAP) {
+            if (!fill_op(f, g, step, &c->op[c->ops]))
+                return false;
+            if (f->reads[root(f->p, step->y)] > own_reads(f, g, step->y))
+                c->op[c->ops].output = (int8_t)c->outputs++;
+            c->ops++;
+        } else {
+            c->sum[c->sums++] = (bpi_chain_sum){.value = value_of(f, g, step->x[0]),
+                                                .output = (uint8_t)c->outputs++,
+                                                .dtype = f->p->regs[step->y].type->dtype,
+                                                .row = row_of_sum(f->p, step)};
+        }
+    }
+    const bp_type *types[BPI_CHAIN_INPUTS];
+    for (int k = 0; k < g->inputs; k++)
+        types[k] = f->p->regs[g->input[k]].type;
+    bpi_chain_prepare(c, types, domain(g));
+    return true;
+}
+
+/* Moves the registers of what the chain hands out to the end, in the order of its outputs. */
+static uint32_t make_outputs(fusion *f, const group *g, const bpi_chain *c) {
+    uint32_t first = (uint32_t)f->p->reg_count;
+    int op = 0;
+    for (int m = 0; m < g->members; m++) {
+        const bpi_step *step = &f->p->steps[g->member[m]];
+        bool map = step->kind == BPI_STEP_MAP;
+        if (!map || c->op[op].output >= 0)
+            make_output(f, root(f->p, step->y));
+        op += map;
+    }
+    return first;
+}
+
+static bool make_chain(fusion *f, const group *g, bpi_step *to) {
+    bpi_program *p = f->p;
+    bpi_chain *c = bpi_arena_alloc(&p->memory, sizeof *c);
+    uint32_t *x = bpi_arena_alloc(&p->memory, ((size_t)g->inputs + 1) * sizeof *x);
+    if (!c || !x || !fill_chain(f, g, c))
+        return false;
+    memcpy(x, g->input, (size_t)g->inputs * sizeof *x);
+    const bpi_step *last = &p->steps[g->member[g->members - 1]];
+    *to = (bpi_step){.op = last->op,
+                     .chain = c,
+                     .x = x,
+                     .y = make_outputs(f, g, c),
+                     .workspace = BPI_NONE,
+                     .inputs = (uint16_t)g->inputs,
+                     .outputs = (uint8_t)c->outputs,
+                     .kind = BPI_STEP_CHAIN};
+    size_t bytes = bpi_chain_workspace(c);
+    if (bytes > 0) {
+        to->workspace = (uint32_t)p->reg_count;
+        p->regs[p->reg_count++] = (bpi_reg){.bytes = bytes,
+                                            .root = to->workspace,
+                                            .first = BPI_NONE,
+                                            .last = BPI_NONE,
+                                            .home = BPI_HOME_ARENA};
+    }
+    return true;
+}
+
+/* ---- the pass ----------------------------------------------------------------------------------- */
+
+static void note_uses(fusion *f) {
+    const bpi_program *p = f->p;
+    memset(f->maker, 0xFF, (p->reg_count + 1) * sizeof *f->maker); /* BPI_NONE */
+    memset(f->group_of, 0xFF, (p->step_count + 1) * sizeof *f->group_of);
+    memset(f->renamed, 0xFF, (p->reg_count + 1) * sizeof *f->renamed);
+    for (uint32_t s = 0; s < p->step_count; s++) {
+        const bpi_step *step = &p->steps[s];
+        for (uint32_t k = 0; k < step->outputs; k++)
+            f->maker[root(p, step->y + k)] = s;
+        for (int k = 0; k < step->inputs; k++)
+            f->reads[root(p, step->x[k])]++;
+    }
+    for (size_t k = 0; k < p->effect_count; k++)
+        f->reads[root(p, p->effects[k].value)]++;
+    for (int k = 0; k < p->target_count; k++)
+        f->reads[root(p, p->targets[k])]++;
+}
+
+/* A step alone stays what it is, unless its operands have to be broadcast. */
+static bool stays(const bpi_program *p, const group *g) {
+    bool plain = g->members == 1;
+    for (int k = 0; k < g->inputs; k++)
+        plain = plain && same_shape(&p->regs[g->input[k]].type->shape, domain(g));
+    return plain;
+}
+
+/* Lets the registers of results that chains hand out be other names of the chains' outputs. */
+static void rename_results(const fusion *f, size_t regs) {
+    bpi_reg *reg = f->p->regs;
+    for (size_t k = 0; k < regs; k++)
+        if (f->renamed[reg[k].root] != BPI_NONE)
+            reg[k].root = f->renamed[reg[k].root];
+}
+
+/* Replaces the steps of every group by one, at the place of its first. */
+static bool rewrite_steps(fusion *f) {
+    bpi_program *p = f->p;
+    size_t count = 0;
+    for (uint32_t s = 0; s < p->step_count; s++) {
+        const group *g = f->group_of[s] == BPI_NONE ? NULL : &f->groups[f->group_of[s]];
+        if (g && !stays(p, g)) {
+            bpi_step step;
+            if (s != g->position)
+                continue;
+            if (!make_chain(f, g, &step))
+                return false;
+            f->made[count++] = step;
+        } else {
+            f->made[count++] = p->steps[s];
+        }
+    }
+    memcpy(p->steps, f->made, count * sizeof *p->steps);
+    p->step_count = count;
+    return true;
+}
+
+bp_status bpi_fuse(bpi_program *p) {
+    size_t steps = p->step_count, regs = p->reg_count;
+    fusion f = {.p = p,
+                .groups = bpi_alloc((steps + 1) * sizeof *f.groups),
+                .maker = bpi_alloc((regs + 1) * sizeof *f.maker),
+                .group_of = bpi_alloc((steps + 1) * sizeof *f.group_of),
+                .reads = bpi_alloc_zeroed((regs + 1) * sizeof *f.reads),
+                .renamed = bpi_alloc((regs + 1) * sizeof *f.renamed),
+                .made = bpi_alloc((steps + 1) * sizeof *f.made)};
+    /* every step may get a new register for its result, and a workspace */
+    bpi_reg *room = bpi_realloc(p->regs, (regs + 2 * steps + p->step_capacity + 1) * sizeof *room);
+    if (room)
+        p->regs = room;
+    bool ok = room && f.groups && f.maker && f.group_of && f.reads && f.renamed && f.made;
+    if (ok) {
+        note_uses(&f);
+        form_groups(&f);
+        ok = rewrite_steps(&f);
+        rename_results(&f, regs);
+    }
+    bpi_free(f.groups);
+    bpi_free(f.maker);
+    bpi_free(f.group_of);
+    bpi_free(f.reads);
+    bpi_free(f.renamed);
+    bpi_free(f.made);
+    return ok ? BP_OK : BP_ERR_MEMORY;
+}
