@@ -122,20 +122,11 @@ static void decode(const element *e, const unsigned char *in, size_t n, void *ou
         uint64_t bits = big_endian(in, e->bytes);
         uint32_t low = (uint32_t)bits;
         switch (e->code) {
-        case 0x09:
-            i32[k] = (int32_t)(bits ^ 0x80) - 0x80;
-            break;
-        case 0x0B:
-            i32[k] = (int32_t)(bits ^ 0x8000) - 0x8000;
-            break;
-        case 0x0C:
-            memcpy(&i32[k], &low, sizeof low);
-            break;
-        case 0x0D:
-            memcpy(&f32[k], &low, sizeof low);
-            break;
-        default:
-            memcpy(&f64[k], &bits, sizeof bits);
+        case 0x09: i32[k] = (int32_t)(bits ^ 0x80) - 0x80; break;
+        case 0x0B: i32[k] = (int32_t)(bits ^ 0x8000) - 0x8000; break;
+        case 0x0C: memcpy(&i32[k], &low, sizeof low); break;
+        case 0x0D: memcpy(&f32[k], &low, sizeof low); break;
+        default: memcpy(&f64[k], &bits, sizeof bits);
         }
     }
 }

@@ -20,7 +20,7 @@ struct bpi_source {
     int64_t bytes; /* of the file; -1: not known */
     bool packed;
     bool complete; /* the packed data has ended, with a checksum that agrees */
-    z_stream z; /* next_in, avail_in: what is left of `piece`, also of a plain file */
+    z_stream z;    /* next_in, avail_in: what is left of `piece`, also of a plain file */
     unsigned char piece[PIECE];
 };
 
