@@ -21,7 +21,7 @@ void bench_fail(bench_state *state, const char *why);
 void bench_rate(bench_state *state, const char *what, double per_iteration);
 /* Makes the compiler believe that memory is read and changed here. */
 static inline void bench_keep(void *memory) { __asm__ volatile("" : : "g"(memory) : "memory"); }
-/* Parses Google Benchmark's options, runs what is registered and prints it. Returns main's result. */
+/* Parses Google Benchmark's options, runs what is registered, prints it; returns main's result. */
 int bench_main(int argc, char **argv);
 
 #ifdef __cplusplus

@@ -19,7 +19,7 @@ static float *random_floats(int64_t n) {
     return values;
 }
 
-/* ---- elementwise ops -------------------------------------------------------------------------- */
+/* ---- elementwise ops ------------------------------------------------------------------------- */
 
 typedef struct map_case {
     const char *name;
@@ -61,7 +61,7 @@ static void map_loop(bench_state *state, const void *data) {
     free(y);
 }
 
-/* ---- a matrix product ------------------------------------------------------------------------- */
+/* ---- a matrix product ------------------------------------------------------------------------ */
 
 typedef struct product_case {
     int m, n, k;
@@ -103,7 +103,7 @@ static void product_cblas(bench_state *state, const void *data) {
     free(y);
 }
 
-/* ---- a training step of the XOR net ----------------------------------------------------------- */
+/* ---- a training step of the XOR net ---------------------------------------------------------- */
 
 static const float xor_inputs[] = {0, 0, 0, 1, 1, 0, 1, 1}, xor_targets[] = {0, 1, 1, 0};
 
@@ -155,8 +155,6 @@ static void xor_loop(bench_state *state, const void *data) {
         reference_xor_step(net);
     reference_xor_free(net);
 }
-
-/* ----------------------------------------------------------------------------------------------- */
 
 int main(int argc, char **argv) {
     static const map_case maps[] = {

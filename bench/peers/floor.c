@@ -3,11 +3,12 @@
  *
  * Products: each one of the step replayed alone by OpenBLAS in the better of two orientations.
  * Traffic: the bytes of the update that no product touches, as passes over arrays of that size:
- * SGD none (the product adds to the weight itself), momentum the weight read and written (the product
- * accumulates into the velocity), Adam weight and both moments read and written. For a batch of up
- * to four, where a product is nothing but traffic, the floor is all passes over the weights: one read
- * forward, then the update. A Hessian-vector product reads weights and direction and writes the
- * result. Activations, losses and calls are free here, so a floor cannot be reached, only neared.
+ * SGD none (the product adds to the weight itself), momentum the weight read and written (the
+ * product accumulates into the velocity), Adam weight and both moments read and written. For a
+ * batch of up to four, where a product is nothing but traffic, the floor is all passes over the
+ * weights: one read forward, then the update. A Hessian-vector product reads weights and direction
+ * and writes the result. Activations, losses and calls are free here, so a floor cannot be reached,
+ * only neared.
  */
 #include "layer_gemm.h"
 #include "protocol.h"

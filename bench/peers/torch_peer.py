@@ -166,8 +166,8 @@ class Whole:
 
 
 class HessianVector:
-    """The gradient of gradient · direction, by autograd or compiled (compiling forward mode over the
-    gradient crashes PyTorch 2.13)."""
+    """The gradient of gradient · direction, by autograd or compiled (compiling forward mode over
+    the gradient crashes PyTorch 2.13)."""
 
     def __init__(self, problem, variant):
         self.problem = problem

@@ -65,8 +65,8 @@ static inline real mse_of_sigmoid(int rows, int n, const real *restrict b, const
     return sum / (real)(rows * n);
 }
 
-/* Softmax cross-entropy of z + b against class numbers, in the same manner. n <= ROW. A few rows at a
- * time, so that one loop takes all their exponentials. */
+/* Softmax cross-entropy of z + b against class numbers, in the same manner. n <= ROW. A few rows at
+ * a time, so that one loop takes all their exponentials. */
 static inline real softmax_cross_entropy(int rows, int n, const real *restrict b,
                                          const int *restrict label, real *restrict z,
                                          real *restrict gb) {

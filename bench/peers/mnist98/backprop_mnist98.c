@@ -1,7 +1,7 @@
 /* Trains a net on MNIST from process start to test accuracy; the schedule comes from tools/bench.
  *
- * Adam with a learning rate that rises over the first part of the steps and then falls to zero, both
- * linearly. Options: --data DIR --seed S --threads N --hidden H --batch B --epochs E --lr R
+ * Adam with a learning rate that rises over the first part of the steps and then falls to zero,
+ * both linearly. Options: --data DIR --seed S --threads N --hidden H --batch B --epochs E --lr R
  * --warmup FRACTION. Prints "accuracy A load SECONDS train SECONDS test SECONDS".
  */
 #include <backprop.h>
