@@ -107,15 +107,15 @@ static void cross_entropy_vjp(bp_vjp *v)
 const bp_op bpi_op_cross_entropy = {
     .name = "cross_entropy",
     .summary = "The mean over samples of the cross-entropy of softmax(logits) and a target: class "
-               "numbers (then t = one_hot(target) in the formula), or probabilities (t = target).",
+               "numbers, or probabilities, which one_hot leaves as they are.",
     .arity = 2,
     .operands = {{.name = "logits"}, {.name = "target"}},
     .infer = infer,
     .vjp = cross_entropy_vjp,
     .lower = lower,
-    .formula = "n = size(logits) / size(logits, -1); t = target; "
+    .formula = "n = size(logits) / size(logits, -1); t = one_hot(target, logits); "
                "y = -sum(t * log_softmax(logits, -1)) / n",
-    .gradient = "n = size(logits) / size(logits, -1); t = target; "
+    .gradient = "n = size(logits) / size(logits, -1); t = one_hot(target, logits); "
                 "glogits = gy / n * (softmax(logits, -1) * sum(t, -1) - t); "
                 "gtarget = -gy / n * log_softmax(logits, -1)",
     .source = "as in PyTorch",

@@ -1,5 +1,5 @@
-/* Formulas and samples: the parser, values on scalars, and that the formulas of every elementwise op are
- * what its kernel computes and what its VJP rule records. */
+/* Formulas and samples: the parser, values on scalars and arrays, and that the formulas of every op are what
+ * its kernel computes and what its VJP rule records. */
 #include <backprop.h>
 #include <check.h>
 #include <math.h>
@@ -8,6 +8,7 @@
 
 #include "graph.h"
 #include "registry.h"
+#include "verify/array.h"
 #include "verify/condition.h"
 #include "verify/formula.h"
 #include "verify/sample.h"
@@ -288,8 +289,11 @@ static void open_recording(recording *r, const bp_op *op, const char *text) {
     r->model = bp_model_new();
     r->graph = bp_graph_new(r->model);
     bp_set_executor(r->graph, BP_NAIVE);
-    for (int k = 0; k < r->sample.inputs; k++)
-        r->x[k] = bpi_sample_input(&r->sample, k, r->graph, bpi_operand_name(op, k), BP_F64);
+    for (int k = 0; k < r->sample.inputs; k++) {
+        char name[8];
+        snprintf(name, sizeof name, "x%d", k);
+        r->x[k] = bpi_sample_input(&r->sample, k, r->graph, name, BP_F64);
+    }
     r->y = bpi_sample_record(&r->sample, r->x, BP_F64);
     r->gy = NULL;
     if (r->y && bp_dtype_is_float(bp_tensor_dtype(r->y))) {
@@ -418,6 +422,81 @@ START_TEST(elementwise_formulas_are_what_is_computed) {
 }
 END_TEST
 
+/* ---- the formulas of all ops, on arrays ----------------------------------------------------------- */
+
+/* Ops whose formulas only name them: which element goes where is not said by a formula. */
+static const char *const named_only[] = {"argmax",  "reshape", "permute",     "expand",  "slice",   "pad",
+                                         "concat",  "gather",  "scatter_add", "one_hot", "dropout",
+                                         "dropout_mask", NULL};
+
+static bool only_named(const bp_op *op) {
+    for (int k = 0; named_only[k]; k++)
+        if (strcmp(op->name, named_only[k]) == 0)
+            return true;
+    return false;
+}
+
+static bpi_nd array_of(bpi_arena *arena, bp_tensor *tensor) {
+    bpi_nd x = bpi_nd_new(arena, bp_tensor_shape(tensor));
+    const void *data = bp_data(tensor);
+    for (int64_t i = 0; i < bp_tensor_count(tensor); i++)
+        x.data[i] = bpi_load(bp_tensor_dtype(tensor), data, i);
+    return x;
+}
+
+static void compare_arrays(const recording *r, const char *what, bp_tensor *is, const bpi_nd *by_formula) {
+    double largest = 0;
+    bpi_arena arena = {0};
+    bpi_nd x = array_of(&arena, is);
+    for (int64_t i = 0; i < bp_tensor_count(is); i++)
+        largest = fmax(largest, fabs(x.data[i]));
+    for (int64_t i = 0; i < bp_tensor_count(is); i++)
+        ck_assert_msg(fabs(x.data[i] - by_formula->data[i]) <= 1e-13 * (largest + 1e-3),
+                      "%s, sample \"%s\": %s[%d] is %.17g, by the formula %.17g", r->sample.op->name,
+                      r->sample.text, what, (int)i, x.data[i], by_formula->data[i]);
+    bpi_arena_free(&arena);
+}
+
+/* Compares what can be evaluated; returns false when something could not. */
+static bool evaluate_arrays(recording *r, bpi_arena *arena) {
+    const bp_op *op = r->sample.op;
+    bpi_nd x[BPI_SAMPLE_OPERANDS], y = array_of(arena, r->y), gy = {BP_SCALAR, NULL}, value;
+    for (int k = 0; k < r->sample.inputs; k++)
+        x[k] = array_of(arena, r->x[k]);
+    if (r->gy)
+        gy = array_of(arena, r->gy);
+    bpi_nd_node node = {op, r->sample.attr, r->sample.inputs, 1, x, &y, &gy};
+    if (bpi_nd_forward(&node, 0, arena, &value, NULL) != BP_OK)
+        return false;
+    compare_arrays(r, "the result", r->y, &value);
+    for (int k = 0; r->gy && op->vjp && k < r->sample.inputs; k++) {
+        bp_tensor *gradient;
+        if (!bp_dtype_is_float(bp_tensor_dtype(r->x[k])) || op->operands[k].no_gradient)
+            continue;
+        if (bpi_nd_gradient(&node, k, arena, &value, NULL) != BP_OK)
+            return false;
+        ck_assert_int_eq(bp_grads(&r->y, &r->gy, 1, &r->x[k], 1, &gradient), BP_OK);
+        compare_arrays(r, bpi_operand_name(op, k), gradient, &value);
+    }
+    return true;
+}
+
+START_TEST(formulas_on_arrays_are_what_is_computed) {
+    const bp_op *op = bpi_ops[_i];
+    int evaluated = 0;
+    for (int s = 0; op->samples[s]; s++) {
+        recording r;
+        bpi_arena arena = {0};
+        open_recording(&r, op, op->samples[s]);
+        bool nothing = bp_tensor_count(r.x[0]) == 0; /* the mean of nothing is NaN */
+        evaluated += !nothing && evaluate_arrays(&r, &arena);
+        bpi_arena_free(&arena);
+        close_recording(&r);
+    }
+    ck_assert_msg((evaluated > 0) != only_named(op), "%s: evaluated on %d samples", op->name, evaluated);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("formulas");
     TCase *parser = tcase_create("parser");
@@ -437,8 +516,9 @@ int main(void) {
     tcase_add_test(samples, what_is_no_sample_is_refused_with_words);
     tcase_add_test(samples, a_sample_that_cannot_leave_a_kink_is_refused);
     suite_add_tcase(suite, samples);
-    TCase *ops = tcase_create("elementwise ops");
+    TCase *ops = tcase_create("formulas of ops");
     tcase_add_loop_test(ops, elementwise_formulas_are_what_is_computed, 0, bpi_op_count);
+    tcase_add_loop_test(ops, formulas_on_arrays_are_what_is_computed, 0, bpi_op_count);
     suite_add_tcase(suite, ops);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
