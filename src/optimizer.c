@@ -245,6 +245,15 @@ static bp_status check_step(const bp_optimizer *optimizer, const bp_tensor *loss
     return BP_ERR_ARGUMENT;
 }
 
+static bpi_request request_of(bp_optimizer *optimizer, bp_tensor *const *targets, int count) {
+    return (bpi_request){.targets = targets,
+                         .count = count,
+                         .extend = record_step,
+                         .context = optimizer,
+                         .key = &optimizer->serial,
+                         .key_words = 1};
+}
+
 bp_status bp_step_with(bp_optimizer *optimizer, bp_tensor *loss, bp_tensor *const *also,
                        int count) {
     enum { FEW = 16 };
@@ -263,12 +272,7 @@ bp_status bp_step_with(bp_optimizer *optimizer, bp_tensor *loss, bp_tensor *cons
     for (int k = 0; k < count; k++)
         targets[k + 1] = also[k];
     set_rates(optimizer);
-    bpi_request request = {.targets = targets,
-                           .count = count + 1,
-                           .extend = record_step,
-                           .context = optimizer,
-                           .key = &optimizer->serial,
-                           .key_words = 1};
+    bpi_request request = request_of(optimizer, targets, count + 1);
     status = bpi_run(loss->node->graph, &request);
     if (status == BP_OK) {
         optimizer->steps++;
@@ -282,4 +286,11 @@ bp_status bp_step_with(bp_optimizer *optimizer, bp_tensor *loss, bp_tensor *cons
 
 bp_status bp_step(bp_optimizer *optimizer, bp_tensor *loss) {
     return bp_step_with(optimizer, loss, NULL, 0);
+}
+
+const char *bp_step_text(bp_optimizer *optimizer, bp_tensor *loss) {
+    if (!loss || check_step(optimizer, loss) != BP_OK)
+        return NULL;
+    bpi_request request = request_of(optimizer, &loss, 1);
+    return bpi_request_plan_text(loss->node->graph, &request);
 }

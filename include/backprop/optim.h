@@ -17,6 +17,8 @@ BP_API bp_status bp_step(bp_optimizer *optimizer, bp_tensor *loss);
 /* As bp_step, and evaluates further tensors (e.g. the logits) in the same run. */
 BP_API bp_status bp_step_with(bp_optimizer *optimizer, bp_tensor *loss, bp_tensor *const *also,
                               int count);
+/* Returns the plan of a training step as text, as bp_plan_text does for tensors. NULL on failure. */
+BP_API const char *bp_step_text(bp_optimizer *optimizer, bp_tensor *loss);
 /* Restricts an optimizer to parameters whose full name begins with `prefix`. Two optimizers of a model
  * that own the same parameter in one step are the caller's choice; by default each owns all. */
 BP_API bp_status bp_optimizer_own(bp_optimizer *optimizer, const char *prefix);
