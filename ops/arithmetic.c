@@ -2,15 +2,7 @@
  * Integers wrap in two's complement; an integer division by zero is an error of the run. */
 #include "record.h"
 
-/* ---- shape rules: all dtypes but bool; all but bool and u8 ------------------------------------ */
-
-static bp_status infer_number(bp_signature *s)
-{
-    if (s->x[0].dtype == BP_BOOL)
-        return bp_infer_fail(s, BP_ERR_DTYPE, "does not work on bool; bp_cast it to a number first");
-    return bp_infer_broadcast(s);
-}
-
+/* All dtypes but bool and u8. */
 static bp_status infer_signed(bp_signature *s)
 {
     if (s->x[0].dtype == BP_BOOL || s->x[0].dtype == BP_U8)
@@ -33,7 +25,7 @@ const bp_op bpi_op_add = {
     .arity = 2,
     .operands = {{.name = "x"}, {.name = "y"}},
     .flags = BP_OP_ELEMENTWISE | BP_OP_LINEAR | BP_OP_NO_SECOND,
-    .infer = infer_number,
+    .infer = bpi_infer_number,
     .vjp = add_vjp,
     .forward = bpi_map_forward,
     .kernel = &(const bpi_kernels){.map = BPI_MAP_ADD},
@@ -67,7 +59,7 @@ const bp_op bpi_op_sub = {
     .arity = 2,
     .operands = {{.name = "x"}, {.name = "y"}},
     .flags = BP_OP_ELEMENTWISE | BP_OP_LINEAR | BP_OP_NO_SECOND,
-    .infer = infer_number,
+    .infer = bpi_infer_number,
     .vjp = sub_vjp,
     .forward = bpi_map_forward,
     .kernel = &(const bpi_kernels){.map = BPI_MAP_SUB},
@@ -97,7 +89,7 @@ const bp_op bpi_op_mul = {
     .arity = 2,
     .operands = {{.name = "x"}, {.name = "y"}},
     .flags = BP_OP_ELEMENTWISE | BP_OP_LINEAR,
-    .infer = infer_number,
+    .infer = bpi_infer_number,
     .vjp = mul_vjp,
     .forward = bpi_map_forward,
     .kernel = &(const bpi_kernels){.map = BPI_MAP_MUL},
@@ -138,7 +130,7 @@ const bp_op bpi_op_div = {
     .arity = 2,
     .operands = {{.name = "x"}, {.name = "y"}},
     .flags = BP_OP_ELEMENTWISE,
-    .infer = infer_number,
+    .infer = bpi_infer_number,
     .vjp = div_vjp,
     .forward = bpi_map_forward,
     .kernel = &(const bpi_kernels){.map = BPI_MAP_DIV},

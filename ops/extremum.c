@@ -2,13 +2,6 @@
  * gradient; a NaN on either side gives NaN, and lets the whole gradient through to both. */
 #include "record.h"
 
-static bp_status infer(bp_signature *s)
-{
-    if (s->x[0].dtype == BP_BOOL)
-        return bp_infer_fail(s, BP_ERR_DTYPE, "does not work on bool; bp_cast it to a number first");
-    return bp_infer_broadcast(s);
-}
-
 /* g where this operand was chosen, half of it in a tie, 0 where `loses`. */
 static bp_tensor *share(bp_vjp *v, bp_tensor *loses)
 {
@@ -32,7 +25,7 @@ const bp_op bpi_op_maximum = {
     .arity = 2,
     .operands = {{.name = "x"}, {.name = "y"}},
     .flags = BP_OP_ELEMENTWISE | BP_OP_NO_SECOND,
-    .infer = infer,
+    .infer = bpi_infer_number,
     .vjp = maximum_vjp,
     .forward = bpi_map_forward,
     .kernel = &(const bpi_kernels){.map = BPI_MAP_MAXIMUM},
@@ -63,7 +56,7 @@ const bp_op bpi_op_minimum = {
     .arity = 2,
     .operands = {{.name = "x"}, {.name = "y"}},
     .flags = BP_OP_ELEMENTWISE | BP_OP_NO_SECOND,
-    .infer = infer,
+    .infer = bpi_infer_number,
     .vjp = minimum_vjp,
     .forward = bpi_map_forward,
     .kernel = &(const bpi_kernels){.map = BPI_MAP_MINIMUM},

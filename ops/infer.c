@@ -141,3 +141,10 @@ bp_status bp_infer_broadcast_float(bp_signature *s)
     bp_status status = require_float(s);
     return status == BP_OK ? bp_infer_broadcast(s) : status;
 }
+
+bp_status bpi_infer_number(bp_signature *s)
+{
+    if (s->x[0].dtype == BP_BOOL)
+        return bp_infer_fail(s, BP_ERR_DTYPE, "does not work on bool; bp_cast it to a number first");
+    return bp_infer_broadcast(s);
+}

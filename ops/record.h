@@ -35,6 +35,8 @@ void bpi_map_attrs(const bp_op *op, const bp_attr *attr, double out[BP_MAX_ATTRS
  * the operands from `first` on. */
 bp_status bpi_infer_broadcast_shapes(bp_signature *s, bp_shape *out);
 bp_status bpi_infer_one_dtype(bp_signature *s, int first);
+/* As bp_infer_broadcast, for all dtypes but bool. */
+bp_status bpi_infer_number(bp_signature *s);
 
 /* The cost of an elementwise op: so many flops per element, every operand read once. */
 void bpi_cost_map(const bp_signature *s, double per_element, double *flops, double *bytes);
