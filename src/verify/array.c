@@ -281,13 +281,13 @@ static bp_status shape_as(const bpi_nd_scope *s, const bpi_nd *g, const bpi_nd *
 
 /* one_hot(t, y): class numbers as rows of the shape of y; what has that shape already stays. */
 static bp_status one_hot(const bpi_nd_scope *s, const bpi_nd *t, const bpi_nd *y, bpi_nd *value) {
+    int rank = y->shape.rank;
+    if (rank == 0)
+        return fail(s, BP_ERR_UNSUPPORTED, "one_hot with a number of classes");
     if (bp_shape_equal(t->shape, y->shape)) {
         *value = *t;
         return BP_OK;
     }
-    int rank = y->shape.rank;
-    if (rank == 0)
-        return fail(s, BP_ERR_UNSUPPORTED, "one_hot with a number of classes");
     int64_t classes = y->shape.size[rank - 1], rows = bp_shape_count(t->shape);
     if (bp_shape_count(y->shape) != rows * classes)
         return fail(s, BP_ERR_SHAPE, "class numbers of a shape that does not fit");
