@@ -1,13 +1,79 @@
-/* The elementwise kernels that need vector formulas of our own (vec_math.h), as one table. Compiled once
- * per instruction set and float type; settings: BPI_BITS (32 or 64), BPI_TABLE (the table's name). */
+/* The elementwise kernels of f32 or f64 on vectors (vec.h, vec_math.h), as one table. Compiled once per
+ * instruction set and float type; settings: BPI_BITS (32 or 64), BPI_TABLE (the table's name).
+ * Arithmetic gives the bits of map_arith.inc. */
 #include "map.h"
 
 #include "map_names.inc"
 #include "vec_math.h"
 
+static inline vec v_maximum(vec a, vec b) { return v_select(v_equal(a, a), v_max(a, b), a); }
+static inline vec v_minimum(vec a, vec b) { return v_select(v_equal(a, a), v_min(a, b), a); }
+static inline vec v_square(vec a) { return v_mul(a, a); }
+static inline vec v_reciprocal(vec a) { return v_div(v_set(1), a); }
+static inline vec v_relu(vec a) { return v_max(v_set(0), a); }
+
+static inline vec v_sign(vec a) {
+    const vec zero = v_set(0);
+    vec below = v_select(v_less(a, zero), v_set(-1), v_add(a, zero)); /* -0 + 0 = 0 */
+    return v_select(v_less(zero, a), v_set(1), below);
+}
+
+static inline vec v_leaky_relu(vec a, vec slope) {
+    return v_select(v_less(v_set(0), a), a, v_mul(slope, a));
+}
+
+static inline vec v_sigmoid_grad(vec y, vec gy) { return v_mul(gy, v_mul(y, v_sub(v_set(1), y))); }
+
+static inline vec v_tanh_grad(vec y, vec gy) { return v_mul(gy, v_sub(v_set(1), v_mul(y, y))); }
+
+static inline vec v_relu_grad(vec a, vec gy) {
+    const vec zero = v_set(0);
+    return v_select(v_less_equal(a, zero), zero, gy);
+}
+
+static inline vec v_leaky_relu_grad(vec a, vec gy, vec slope) {
+    return v_select(v_less(v_set(0), a), gy, v_mul(slope, gy));
+}
+
 static inline vec v_gelu_grad(vec x, vec gy) { return v_mul(gy, v_gelu_slope(x)); }
 static inline vec v_gelu_tanh_grad(vec x, vec gy) { return v_mul(gy, v_gelu_tanh_slope(x)); }
 
+#define OP add
+#define ARITY 2
+#include "map_vloop.inc"
+#define OP sub
+#define ARITY 2
+#include "map_vloop.inc"
+#define OP mul
+#define ARITY 2
+#include "map_vloop.inc"
+#define OP div
+#define ARITY 2
+#include "map_vloop.inc"
+#define OP maximum
+#define ARITY 2
+#include "map_vloop.inc"
+#define OP minimum
+#define ARITY 2
+#include "map_vloop.inc"
+#define OP neg
+#define ARITY 1
+#include "map_vloop.inc"
+#define OP square
+#define ARITY 1
+#include "map_vloop.inc"
+#define OP abs
+#define ARITY 1
+#include "map_vloop.inc"
+#define OP sign
+#define ARITY 1
+#include "map_vloop.inc"
+#define OP sqrt
+#define ARITY 1
+#include "map_vloop.inc"
+#define OP reciprocal
+#define ARITY 1
+#include "map_vloop.inc"
 #define OP exp
 #define ARITY 1
 #include "map_vloop.inc"
@@ -32,11 +98,31 @@ static inline vec v_gelu_tanh_grad(vec x, vec gy) { return v_mul(gy, v_gelu_tanh
 #define OP expm1
 #define ARITY 1
 #include "map_vloop.inc"
+#define OP relu
+#define ARITY 1
+#include "map_vloop.inc"
+#define OP leaky_relu
+#define ARITY 1
+#define SLOPE
+#include "map_vloop.inc"
 #define OP gelu
 #define ARITY 1
 #include "map_vloop.inc"
 #define OP gelu_tanh
 #define ARITY 1
+#include "map_vloop.inc"
+#define OP sigmoid_grad
+#define ARITY 2
+#include "map_vloop.inc"
+#define OP tanh_grad
+#define ARITY 2
+#include "map_vloop.inc"
+#define OP relu_grad
+#define ARITY 2
+#include "map_vloop.inc"
+#define OP leaky_relu_grad
+#define ARITY 2
+#define SLOPE
 #include "map_vloop.inc"
 #define OP gelu_grad
 #define ARITY 2
@@ -47,6 +133,18 @@ static inline vec v_gelu_tanh_grad(vec x, vec gy) { return v_mul(gy, v_gelu_tanh
 
 extern bpi_map_fn *const BPI_TABLE[BPI_MAP_COUNT];
 bpi_map_fn *const BPI_TABLE[BPI_MAP_COUNT] = {
+    [BPI_MAP_ADD] = map_add,
+    [BPI_MAP_SUB] = map_sub,
+    [BPI_MAP_MUL] = map_mul,
+    [BPI_MAP_DIV] = map_div,
+    [BPI_MAP_MAXIMUM] = map_maximum,
+    [BPI_MAP_MINIMUM] = map_minimum,
+    [BPI_MAP_NEG] = map_neg,
+    [BPI_MAP_SQUARE] = map_square,
+    [BPI_MAP_ABS] = map_abs,
+    [BPI_MAP_SIGN] = map_sign,
+    [BPI_MAP_SQRT] = map_sqrt,
+    [BPI_MAP_RECIPROCAL] = map_reciprocal,
     [BPI_MAP_EXP] = map_exp,
     [BPI_MAP_LOG] = map_log,
     [BPI_MAP_TANH] = map_tanh,
@@ -55,8 +153,14 @@ bpi_map_fn *const BPI_TABLE[BPI_MAP_COUNT] = {
     [BPI_MAP_ERF] = map_erf,
     [BPI_MAP_LOG1P] = map_log1p,
     [BPI_MAP_EXPM1] = map_expm1,
+    [BPI_MAP_RELU] = map_relu,
+    [BPI_MAP_LEAKY_RELU] = map_leaky_relu,
     [BPI_MAP_GELU] = map_gelu,
     [BPI_MAP_GELU_TANH] = map_gelu_tanh,
+    [BPI_MAP_SIGMOID_GRAD] = map_sigmoid_grad,
+    [BPI_MAP_TANH_GRAD] = map_tanh_grad,
+    [BPI_MAP_RELU_GRAD] = map_relu_grad,
+    [BPI_MAP_LEAKY_RELU_GRAD] = map_leaky_relu_grad,
     [BPI_MAP_GELU_GRAD] = map_gelu_grad,
     [BPI_MAP_GELU_TANH_GRAD] = map_gelu_tanh_grad,
 };

@@ -3,43 +3,40 @@
 #include "cpu.h"
 #include "map.h"
 
-/* The kernels of one instruction set. */
+/* The kernels of one instruction set; NULL where it has none of a kind. */
 struct kernel_set {
-    const bpi_map_table *plain;          /* map_plain.c */
     bpi_map_fn *const *f32, *const *f64; /* map_simd.c */
+    const bpi_map_table *plain;          /* map_plain.c */
 };
-
-#define DECLARE(level)                                           \
-    extern const bpi_map_table bpi_map_plain_##level;            \
-    extern bpi_map_fn *const bpi_map_f32_##level[BPI_MAP_COUNT]; \
-    extern bpi_map_fn *const bpi_map_f64_##level[BPI_MAP_COUNT];
-#define KERNELS(level) \
-    { &bpi_map_plain_##level, bpi_map_f32_##level, bpi_map_f64_##level }
 
 #if defined(BPI_SIMD) && defined(__x86_64__)
-DECLARE(sse2)
-DECLARE(avx2)
-DECLARE(avx512)
+extern bpi_map_fn *const bpi_map_f32_sse2[], *const bpi_map_f64_sse2[];
+extern bpi_map_fn *const bpi_map_f32_avx2[], *const bpi_map_f64_avx2[];
+extern bpi_map_fn *const bpi_map_f32_avx512[], *const bpi_map_f64_avx512[];
+extern const bpi_map_table bpi_map_plain_avx2, bpi_map_plain_avx512;
 static const struct kernel_set sets[BPI_CPU_COUNT] = {
-    [BPI_CPU_SSE2] = KERNELS(sse2),
-    [BPI_CPU_AVX2] = KERNELS(avx2),
-    [BPI_CPU_AVX512] = KERNELS(avx512),
+    [BPI_CPU_SSE2] = {bpi_map_f32_sse2, bpi_map_f64_sse2, NULL},
+    [BPI_CPU_AVX2] = {bpi_map_f32_avx2, bpi_map_f64_avx2, &bpi_map_plain_avx2},
+    [BPI_CPU_AVX512] = {bpi_map_f32_avx512, bpi_map_f64_avx512, &bpi_map_plain_avx512},
 };
 #elif defined(BPI_SIMD) && defined(__aarch64__)
-DECLARE(neon)
-static const struct kernel_set sets[BPI_CPU_COUNT] = {[BPI_CPU_NEON] = KERNELS(neon)};
+extern bpi_map_fn *const bpi_map_f32_neon[], *const bpi_map_f64_neon[];
+static const struct kernel_set sets[BPI_CPU_COUNT] = {
+    [BPI_CPU_NEON] = {bpi_map_f32_neon, bpi_map_f64_neon, NULL},
+};
 #else
 static const struct kernel_set sets[BPI_CPU_COUNT];
 #endif
 
 static bpi_map_fn *find(const struct kernel_set *set, enum bpi_map_slot slot, bp_dtype dtype) {
-    if (!set->plain)
-        return NULL;
-    if (dtype == BP_F32 && set->f32[slot])
-        return set->f32[slot];
-    if (dtype == BP_F64 && set->f64[slot])
-        return set->f64[slot];
-    return (*set->plain)[slot][dtype];
+    bpi_map_fn *found = NULL;
+    if (dtype == BP_F32 && set->f32)
+        found = set->f32[slot];
+    if (dtype == BP_F64 && set->f64)
+        found = set->f64[slot];
+    if (!found && set->plain)
+        found = (*set->plain)[slot][dtype];
+    return found;
 }
 
 bpi_map_fn *bpi_map(enum bpi_map_slot slot, bp_dtype dtype) {

@@ -125,13 +125,13 @@ static inline vec_bits v_first(size_t k) {
 static inline vec v_load_part(const real *p, size_t k) { return V_OP(maskload)(p, v_first(k)); }
 static inline void v_store_part(real *p, vec a, size_t k) { V_OP(maskstore)(p, v_first(k), a); }
 #else
-static inline vec v_load_part(const real *p, size_t k) {
+static __attribute__((noinline, unused)) vec v_load_part(const real *p, size_t k) {
     real buffer[LANES] = {0};
     for (size_t i = 0; i < k; i++)
         buffer[i] = p[i];
     return v_load(buffer);
 }
-static inline void v_store_part(real *p, vec a, size_t k) {
+static __attribute__((noinline, unused)) void v_store_part(real *p, vec a, size_t k) {
     real buffer[LANES];
     v_store(buffer, a);
     for (size_t i = 0; i < k; i++)
@@ -166,15 +166,19 @@ static inline vec v_sign_of(vec a) { return v_and(a, v_set(REAL(-0.0))); } /* th
 #if BPI_VEC_BITS == 512
 #define V_COMPARE(a, b, how) V_JOIN(V_PREFIX, cmp, V_JOIN(, V_KIND, mask))(a, b, how)
 #define V_LESS(a, b) V_COMPARE(a, b, SIMDE_CMP_LT_OQ)
+#define V_LESS_EQUAL(a, b) V_COMPARE(a, b, SIMDE_CMP_LE_OQ)
 #define V_EQUAL(a, b) V_COMPARE(a, b, SIMDE_CMP_EQ_OQ)
 #elif BPI_VEC_BITS == 256
 #define V_LESS(a, b) V_OP(cmp)(a, b, SIMDE_CMP_LT_OQ)
+#define V_LESS_EQUAL(a, b) V_OP(cmp)(a, b, SIMDE_CMP_LE_OQ)
 #define V_EQUAL(a, b) V_OP(cmp)(a, b, SIMDE_CMP_EQ_OQ)
 #else
 #define V_LESS(a, b) V_OP(cmplt)(a, b)
+#define V_LESS_EQUAL(a, b) V_OP(cmple)(a, b)
 #define V_EQUAL(a, b) V_OP(cmpeq)(a, b)
 #endif
 static inline vec_mask v_less(vec a, vec b) { return V_LESS(a, b); }
+static inline vec_mask v_less_equal(vec a, vec b) { return V_LESS_EQUAL(a, b); }
 static inline vec_mask v_equal(vec a, vec b) { return V_EQUAL(a, b); }
 
 #if BPI_VEC_BITS == 512
