@@ -119,8 +119,9 @@ START_TEST(bits_do_not_depend_on_how_c_is_cut) { at_every_level(all_blocks); }
 END_TEST
 
 START_TEST(bits_do_not_depend_on_the_number_of_threads) {
-    static const int64_t large[][3] = {{256, 128, 300}, {130, 500, 40},  {700, 97, 33},
-                                       {3, 2000, 400},  {2100, 2000, 1}, {2100, 1, 800}};
+    static const int64_t large[][3] = {{530, 1100, 900}, {256, 128, 300}, {80, 10, 200},
+                                       {130, 500, 40},   {700, 97, 33},   {3, 2000, 400},
+                                       {2100, 2000, 1},  {2100, 1, 800}};
     for (size_t s = 0; s < sizeof large / sizeof *large; s++)
         for (int orientation = 0; orientation < 4; orientation++) {
             bpi_product p = product_of(large[s], orientation, 0);

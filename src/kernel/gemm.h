@@ -37,7 +37,7 @@ void bpi_gemm_finished_f32(const bpi_product *p, const bpi_finish *f, const floa
 void bpi_gemm_finished_f64(const bpi_product *p, const bpi_finish *f, const double *a,
                            const double *b, double *c, int threads);
 
-/* Returns the name of the way that is taken for a product: "tiles", "dots", "rank-1", "blas" or
+/* Returns the name of the way that is taken for a product: "tiles", "dots", "outer", "blas" or
  * "loops". */
 const char *bpi_gemm_choice(const bpi_product *p, bp_dtype dtype);
 

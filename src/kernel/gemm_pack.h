@@ -20,14 +20,24 @@ static void pack_rows(const real *b, int64_t ldb, int64_t k, int64_t columns, in
     }
 }
 
-/* 128 bits from memory; as the first part of a wider vector; as part `at` of one. */
+/* 128 bits: in memory, as the first part of a wider vector, as part `at` of one. */
 #if BPI_BITS == 32
+typedef simde__m128 quad;
+#define Q_ADD(a, b) simde_mm_add_ps(a, b)
+#define Q_STORE(p, q) simde_mm_storeu_ps(p, q)
+#define Q_PART256(v, at) simde_mm256_extractf128_ps(v, at)
+#define Q_PART512(v, at) simde_mm512_extractf32x4_ps(v, at)
 #define Q_LOAD(p) simde_mm_loadu_ps(p)
 #define Q_WIDEN256(q) simde_mm256_castps128_ps256(q)
 #define Q_WIDEN512(q) simde_mm512_castps128_ps512(q)
 #define Q_INSERT256(v, q) simde_mm256_insertf128_ps(v, q, 1)
 #define Q_INSERT512(v, q, at) simde_mm512_insertf32x4(v, q, at)
 #else
+typedef simde__m128d quad;
+#define Q_ADD(a, b) simde_mm_add_pd(a, b)
+#define Q_STORE(p, q) simde_mm_storeu_pd(p, q)
+#define Q_PART256(v, at) simde_mm256_extractf128_pd(v, at)
+#define Q_PART512(v, at) _mm512_extractf64x2_pd(v, at)
 #define Q_LOAD(p) simde_mm_loadu_pd(p)
 #define Q_WIDEN256(q) simde_mm256_castpd128_pd256(q)
 #define Q_WIDEN512(q) simde_mm512_castpd128_pd512(q)

@@ -65,8 +65,22 @@ ALWAYS_INLINE void store_tile(const tile_call *t, int rows, int wide, bool part,
     }
 }
 
+/* With so many steps there is time to fetch the tile of c meanwhile, should it be far away. */
+enum { FAR = 64 };
+
+ALWAYS_INLINE void fetch_tile(const tile_call *t, int rows, int wide) {
+    V_UNROLL
+    for (int i = 0; i < rows; i++) {
+        V_UNROLL
+        for (int j = 0; j < wide; j++)
+            __builtin_prefetch(t->c + i * t->ldc + j * LANES, 1);
+    }
+}
+
 ALWAYS_INLINE void run_tile(const tile_call *t, int rows, int wide) {
     vec sum[24];
+    if (t->k >= FAR)
+        fetch_tile(t, rows, wide);
     V_UNROLL
     for (int i = 0; i < rows * wide; i++)
         sum[i] = v_set(0);
@@ -84,14 +98,20 @@ ALWAYS_INLINE void run_tile(const tile_call *t, int rows, int wide) {
 #define FEW_ROWS(X)                                                                         \
     X(1, 1)                                                                                 \
     X(1, 2)                                                                                 \
-    X(1, 3) X(1, 4) X(1, 5) X(1, 6) X(1, 7) X(1, 8) X(2, 1) X(2, 2) X(2, 3) X(2, 4) X(3, 1) \
-        X(3, 2) X(3, 3) X(3, 4) X(4, 1) X(4, 2) X(5, 1) X(5, 2) X(6, 1) X(6, 2)
+    X(1, 3)                                                                                 \
+    X(1, 4)                                                                                 \
+    X(1, 5)                                                                                 \
+    X(1, 6) X(1, 7) X(1, 8) X(2, 1) X(2, 2) X(2, 3) X(2, 4) X(3, 1) X(3, 2) X(3, 3) X(3, 4) \
+        X(4, 1) X(4, 2) X(5, 1) X(5, 2) X(6, 1) X(6, 2)
 #if BPI_VEC_BITS == 512
 #define TILES(X)                                                                            \
     FEW_ROWS(X)                                                                             \
     X(2, 5)                                                                                 \
-    X(2, 6) X(2, 7) X(2, 8) X(3, 5) X(3, 6) X(4, 3) X(4, 4) X(4, 5) X(4, 6) X(5, 3) X(6, 3) \
-        X(7, 1) X(7, 2) X(7, 3) X(8, 1) X(8, 2) X(8, 3)
+    X(2, 6)                                                                                 \
+    X(2, 7)                                                                                 \
+    X(2, 8)                                                                                 \
+    X(3, 5) X(3, 6) X(4, 3) X(4, 4) X(4, 5) X(4, 6) X(5, 3) X(6, 3) X(7, 1) X(7, 2) X(7, 3) \
+        X(8, 1) X(8, 2) X(8, 3)
 static const int widest[ROWS + 1] = {0, 8, 8, 6, 6, 3, 3, 3, 3};
 #else
 #define TILES(X) FEW_ROWS(X)
@@ -106,10 +126,12 @@ static void (*const tiles[ROWS + 1][9])(const tile_call *) = {TILES(TILE_ENTRY)}
 
 /* ---- the product ------------------------------------------------------------------------------ */
 
-/* Cuts `count` into pieces of at most `most`, as even as they can be: the size of a piece. */
+/* Cuts `count` into pieces of at most `most`, as even as they can be: the size of a piece, at least 1. */
 static int64_t even_piece(int64_t count, int64_t most) {
+    if (count <= most)
+        return count > 0 ? count : 1;
     int64_t pieces = (count + most - 1) / most;
-    return pieces > 0 ? (count + pieces - 1) / pieces : most;
+    return (count + pieces - 1) / pieces;
 }
 
 /* Few rows use b too seldom to pay for packing it, unless it lies across. */
@@ -126,9 +148,8 @@ static tiling tiling_of(const bpi_product *p, int64_t rows, void *panel) {
     tiling g = {.rows = even_piece(rows, ROWS), .depth = even_piece(p->k, DEPTH), .panel = panel};
     g.pack = p->transpose_b || rows >= ROWS_WORTH_PACKING;
     g.width = widest[g.rows];
-    int64_t fits = BPI_GEMM_PANEL / ((int64_t)sizeof(vec) * g.depth);
-    if (g.pack && g.width > fits)
-        g.width = fits;
+    if (g.pack && g.width * g.depth > BPI_GEMM_PANEL / (int64_t)sizeof(vec))
+        g.width = BPI_GEMM_PANEL / (int64_t)sizeof(vec) / g.depth;
     g.width *= LANES;
     return g;
 }
@@ -168,20 +189,42 @@ static finish finish_at(const bpi_gemm_work *work, int64_t k0, int64_t depth) {
     return f;
 }
 
-static void gemm_tiles(const bpi_gemm_work *work, const bpi_block *block, void *panel) {
+/* How many of the `left` columns the next panel takes: whole vectors, as many panels as there must be,
+ * and as even as they can be. */
+static int64_t panel_width(int64_t left, int64_t most) {
+    int64_t width = most;
+    if (left > most)
+        width = even_piece((left + LANES - 1) / LANES, most / LANES) * LANES;
+    return left < width ? left : width;
+}
+
+/* The rows of a that go through all panels together stay in the second cache. */
+enum { BLOCK_ROWS = 30 * ROWS * 32 / BPI_BITS };
+
+static void run_rows(const bpi_gemm_work *work, const bpi_block *block, tiling *g, tile_call *t) {
     const bpi_product *p = work->product;
-    tiling g = tiling_of(p, block->row_end - block->row, panel);
-    tile_call t = {
-        .row_a = p->transpose_a ? 1 : p->lda, .step_a = p->transpose_a ? p->lda : 1, .ldc = p->ldc};
-    for (int64_t k0 = 0; k0 < p->k || k0 == 0; k0 += g.depth) {
-        t.k = p->k - k0 < g.depth ? p->k - k0 : g.depth;
-        t.finish = finish_at(work, k0, g.depth);
-        for (t.column = block->column; t.column < block->column_end; t.column += g.width) {
-            int64_t left = block->column_end - t.column;
-            run_panel(work, block, &g, &t, k0, left < g.width ? left : g.width);
+    for (int64_t k0 = 0; k0 < p->k || k0 == 0; k0 += g->depth) {
+        t->k = p->k - k0 < g->depth ? p->k - k0 : g->depth;
+        t->finish = finish_at(work, k0, g->depth);
+        for (t->column = block->column; t->column < block->column_end;) {
+            int64_t columns = panel_width(block->column_end - t->column, g->width);
+            run_panel(work, block, g, t, k0, columns);
+            t->column += columns;
         }
     }
 }
 
+static void gemm_tiles(const bpi_gemm_work *work, const bpi_block *block, void *panel) {
+    const bpi_product *p = work->product;
+    int64_t rows = even_piece(block->row_end - block->row, BLOCK_ROWS);
+    tiling g = tiling_of(p, rows, panel);
+    tile_call t = {
+        .row_a = p->transpose_a ? 1 : p->lda, .step_a = p->transpose_a ? p->lda : 1, .ldc = p->ldc};
+    for (bpi_block part = *block; part.row < block->row_end; part.row = part.row_end) {
+        part.row_end = block->row_end - part.row < rows ? block->row_end : part.row + rows;
+        run_rows(work, &part, &g, &t);
+    }
+}
+
 extern const bpi_gemm_kernels BPI_TABLE;
-const bpi_gemm_kernels BPI_TABLE = {gemm_tiles, gemm_dots, gemm_rank_one, WIDE *LANES};
+const bpi_gemm_kernels BPI_TABLE = {gemm_tiles, gemm_dots, gemm_outer, WIDE *LANES};

@@ -1,5 +1,5 @@
-/* Products that tiles serve badly: few rows times a transposed matrix, as dot products; and k = 1, an
- * outer product, which costs what reading and writing c costs. */
+/* Products that tiles serve badly: few rows times a transposed matrix, as dot products; and small k, a
+ * sum of outer products, which costs what reading and writing c costs. */
 #ifndef BPI_KERNEL_GEMM_THIN_H
 #define BPI_KERNEL_GEMM_THIN_H
 
@@ -8,7 +8,7 @@
 
 /* ---- dot products ----------------------------------------------------------------------------- */
 
-/* A tile of dot products has ROWS_OF_DOTS rows at most, and as many columns as the registers allow. */
+/* A tile of dot products has DOT_ROWS rows at most, and as many columns as the registers allow. */
 enum { DOT_ROWS = 4, DOT_COLUMNS = 8 };
 #if BPI_VEC_BITS == 512
 static const int dot_columns[DOT_ROWS + 1] = {0, 8, 8, 4, 4};
@@ -16,14 +16,29 @@ static const int dot_columns[DOT_ROWS + 1] = {0, 8, 8, 4, 4};
 static const int dot_columns[DOT_ROWS + 1] = {0, 8, 4, 4, 2};
 #endif
 
-/* The sum of the lanes, always in the same order. */
-static inline real v_total(vec v) {
-    real lane[LANES];
-    v_store(lane, v);
-    for (int half = LANES / 2; half > 0; half /= 2)
-        for (int l = 0; l < half; l++)
-            lane[l] += lane[l + half];
-    return lane[0];
+/* Adds the 128-bit parts of a vector. */
+static inline quad v_fold(vec v) {
+#if BPI_VEC_BITS == 512
+    quad low = Q_ADD(Q_PART512(v, 0), Q_PART512(v, 2));
+    return Q_ADD(low, Q_ADD(Q_PART512(v, 1), Q_PART512(v, 3)));
+#elif BPI_VEC_BITS == 256
+    return Q_ADD(Q_PART256(v, 0), Q_PART256(v, 1));
+#else
+    return v;
+#endif
+}
+
+/* Writes the sums of the lanes of QUAD vectors, always added in the same order. */
+static inline void store_totals(const vec *v, real *total) {
+#if BPI_BITS == 64
+    quad a = v_fold(v[0]), b = v_fold(v[1]);
+    Q_STORE(total, Q_ADD(simde_mm_unpacklo_pd(a, b), simde_mm_unpackhi_pd(a, b)));
+#else
+    quad a = v_fold(v[0]), b = v_fold(v[1]), c = v_fold(v[2]), d = v_fold(v[3]);
+    quad ab = Q_ADD(simde_mm_unpacklo_ps(a, b), simde_mm_unpackhi_ps(a, b));
+    quad cd = Q_ADD(simde_mm_unpacklo_ps(c, d), simde_mm_unpackhi_ps(c, d));
+    Q_STORE(total, Q_ADD(simde_mm_movelh_ps(ab, cd), simde_mm_movehl_ps(cd, ab)));
+#endif
 }
 
 typedef struct dot_call {
@@ -36,8 +51,9 @@ typedef struct dot_call {
 
 ALWAYS_INLINE void run_dots(const dot_call *t, int rows, int columns) {
     vec sum[16];
+    int sums = (rows * columns + QUAD - 1) / QUAD * QUAD;
     V_UNROLL
-    for (int i = 0; i < rows * columns; i++)
+    for (int i = 0; i < sums; i++)
         sum[i] = v_set(0);
     for (int64_t k = 0; k < t->k; k += LANES) {
         bool part = t->k - k < LANES;
@@ -55,18 +71,16 @@ ALWAYS_INLINE void run_dots(const dot_call *t, int rows, int columns) {
                 sum[i * columns + j] = v_fma(x[i], y, sum[i * columns + j]);
         }
     }
+    real total[16 + LANES] = {0}; /* what is there may be denormal, which is slow */
     V_UNROLL
-    for (int i = 0; i < rows; i++) {
-        real total[DOT_COLUMNS > LANES ? DOT_COLUMNS : LANES] = {0};
-        V_UNROLL
-        for (int j = 0; j < columns; j++)
-            total[j] = v_total(sum[i * columns + j]);
+    for (int i = 0; i < sums; i += QUAD)
+        store_totals(sum + i, total + i);
+    for (int i = 0; i < rows; i++)
         for (int j = 0; j < columns; j += LANES) {
             int count = columns - j < LANES ? columns - j : LANES;
-            store_sum(&t->finish, v_load(total + j), t->c + i * t->ldc + j, t->column + j,
-                      count < LANES, (size_t)count);
+            store_sum(&t->finish, v_load(total + i * columns + j), t->c + i * t->ldc + j,
+                      t->column + j, count < LANES, (size_t)count);
         }
-    }
 }
 
 #define DOTS(rows, columns) \
@@ -101,32 +115,154 @@ static void gemm_dots(const bpi_gemm_work *work, const bpi_block *block, void *p
 
 /* ---- outer products --------------------------------------------------------------------------- */
 
-/* One row: n elements at c, c aligned by a first part: a store across two cache lines costs two. */
-ALWAYS_INLINE void outer_row(const finish *f, real x, const real *b, real *c, int64_t column,
-                             int64_t n) {
-    vec factor = v_set(x);
-    int64_t j = (int64_t)(-((uintptr_t)c / sizeof(real)) % LANES);
-    j = j < n ? j : n;
-    if (j > 0)
-        store_sum(f, v_mul(factor, v_load_part(b, (size_t)j)), c, column, true, (size_t)j);
-    for (; j + LANES <= n; j += LANES)
-        store_sum(f, v_mul(factor, v_load(b + j)), c + j, column + j, false, LANES);
-    if (j < n)
-        store_sum(f, v_mul(factor, v_load_part(b + j, (size_t)(n - j))), c + j, column + j, true,
-                  (size_t)(n - j));
+/* Products of at most MAX_DEPTH columns by rows: a sum of outer products in one pass over c. */
+enum { MAX_DEPTH = BPI_GEMM_OUTER };
+
+/* What is known when the loops are compiled: the depth, and whether c is read, and whether it has no
+ * more to it than sums (no bias and no relu). */
+typedef struct outer_kind {
+    int depth;
+    bool add, bare;
+} outer_kind;
+
+/* `count` lanes at column j of a row of c, x[] being alpha times the row of op(a). */
+ALWAYS_INLINE void outer_step(const finish *f, outer_kind kind, const vec *x, const real *b,
+                              int64_t ldb, real *c, int64_t j, bool part, size_t count) {
+    vec sum = v_mul(x[0], part ? v_load_part(b, count) : v_load(b));
+    V_UNROLL
+    for (int k = 1; k < kind.depth; k++)
+        sum = v_fma(x[k], part ? v_load_part(b + k * ldb, count) : v_load(b + k * ldb), sum);
+    if (kind.add && (kind.bare || f->beta != 0))
+        sum = v_fma(v_set(f->beta), part ? v_load_part(c, count) : v_load(c), sum);
+    if (!kind.bare)
+        sum = decorate(f, sum, j, part, count);
+    if (part)
+        v_store_part(c, sum, count);
+    else
+        v_store(c, sum);
 }
 
-static void gemm_rank_one(const bpi_gemm_work *work, const bpi_block *block, void *panel) {
-    (void)panel;
+/* Row i of alpha op(a), each element in all lanes. */
+ALWAYS_INLINE void set_row(const bpi_gemm_work *work, int64_t i, int depth, vec *x) {
     const bpi_product *p = work->product;
-    const real *a = work->a, *b = (const real *)work->b + block->column;
-    int64_t step = p->transpose_a ? 1 : p->lda;
+    const real *a = (const real *)work->a + i * (p->transpose_a ? 1 : p->lda);
+    V_UNROLL
+    for (int k = 0; k < depth; k++)
+        x[k] = v_set((real)work->finish->alpha * a[k * (p->transpose_a ? p->lda : 1)]);
+}
+
+/* Where the second vector of a row starts, so that it and those behind it are aligned in c: a store
+ * across two cache lines costs two. A short row has no use for it. */
+static inline int64_t first_part(const real *c, int64_t n) {
+    return n < 4 * LANES ? 0 : (int64_t)(-((uintptr_t)c / sizeof(real)) % LANES);
+}
+
+/* Row by row. */
+ALWAYS_INLINE void outer_by_rows(const bpi_gemm_work *work, const bpi_block *block,
+                                 outer_kind kind) {
+    int64_t ldb = work->product->ldb, first = block->column, n = block->column_end - first;
+    const real *b = (const real *)work->b + first;
     finish f = finish_of(work);
-    real alpha = f.alpha;
-    f.alpha = 1;
-    for (int64_t i = block->row; i < block->row_end; i++)
-        outer_row(&f, alpha * a[i * step], b, (real *)work->c + i * p->ldc + block->column,
-                  block->column, block->column_end - block->column);
+    for (int64_t i = block->row; i < block->row_end; i++) {
+        real *c = (real *)work->c + i * work->product->ldc + first;
+        vec x[MAX_DEPTH];
+        set_row(work, i, kind.depth, x);
+        int64_t j = kind.add ? 0 : first_part(c, n);
+        if (j > 0)
+            outer_step(&f, kind, x, b, ldb, c, first, true, (size_t)j);
+        for (; j + LANES <= n; j += LANES)
+            outer_step(&f, kind, x, b + j, ldb, c + j, first + j, false, LANES);
+        if (j < n)
+            outer_step(&f, kind, x, b + j, ldb, c + j, first + j, true, (size_t)(n - j));
+    }
+}
+
+/* Puts the rows behind row i of op(a) into the lanes of x from `filled` on, n lanes for each. */
+ALWAYS_INLINE void mix_rows(const bpi_gemm_work *work, int64_t i, int64_t end, int depth,
+                            int64_t filled, vec *x) {
+    static const real index[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    vec lane = v_load(index), next[MAX_DEPTH];
+    for (; filled < LANES && ++i < end; filled += work->product->n) {
+        vec_mask before = v_less(lane, v_set((real)filled));
+        set_row(work, i, depth, next);
+        V_UNROLL
+        for (int k = 0; k < depth; k++)
+            x[k] = v_select(before, x[k], next[k]);
+    }
+}
+
+/* Rows of c without gaps, as one array in whole aligned vectors: a store across two cache lines costs
+ * two, and a load from where part of a vector was just stored waits. `b` holds the rows of op(b), each
+ * `ldb` elements and going on from its start again after n. */
+ALWAYS_INLINE void outer_by_vectors(const bpi_gemm_work *work, const bpi_block *block,
+                                    outer_kind kind, const real *b, int64_t ldb) {
+    int64_t n = work->product->n, count = (block->row_end - block->row) * n;
+    int64_t i = block->row, column = 0;
+    real *c = (real *)work->c + i * n;
+    finish f = finish_of(work);
+    int64_t size = (int64_t)(-((uintptr_t)c / sizeof(real)) % LANES);
+    for (int64_t at = 0; at < count; at += size, size = LANES) {
+        if (size == 0)
+            continue;
+        vec x[MAX_DEPTH], mixed[MAX_DEPTH];
+        set_row(work, i, kind.depth, x);
+        for (; size == LANES && column + LANES <= n; at += LANES, column += LANES)
+            outer_step(&f, kind, x, b + column, ldb, c + at, 0, false, LANES);
+        size = count - at < size ? count - at : size;
+        V_UNROLL
+        for (int k = 0; k < kind.depth; k++)
+            mixed[k] = x[k];
+        mix_rows(work, i, block->row_end, kind.depth, n - column, mixed);
+        if (size == LANES)
+            outer_step(&f, kind, mixed, b + column, ldb, c + at, 0, false, LANES);
+        else if (size > 0)
+            outer_step(&f, kind, mixed, b + column, ldb, c + at, 0, true, (size_t)size);
+        for (column += size; column >= n; column -= n)
+            i++;
+    }
+}
+
+/* Copies a row of n elements and its start again, LANES more in all. */
+static void copy_around(const real *b, int64_t n, real *copy) {
+    for (int64_t j = 0, from = 0; j < n + LANES; j++) {
+        copy[j] = b[from];
+        from = from + 1 < n ? from + 1 : 0;
+    }
+}
+
+ALWAYS_INLINE void run_outer(const bpi_gemm_work *work, const bpi_block *block, outer_kind kind,
+                             void *panel) {
+    const bpi_product *p = work->product;
+    int64_t ldb = p->n + LANES, bytes = kind.depth * ldb * (int64_t)sizeof(real);
+    bool whole = block->column == 0 && block->column_end == p->n && p->ldc == p->n;
+    if (!whole || !kind.add || !kind.bare || p->n % LANES == 0 || bytes > BPI_GEMM_PANEL ||
+        block->row_end - block->row < 16) {
+        outer_by_rows(work, block, kind);
+        return;
+    }
+    for (int k = 0; k < kind.depth; k++)
+        copy_around((const real *)work->b + k * p->ldb, p->n, (real *)panel + k * ldb);
+    outer_by_vectors(work, block, kind, panel, ldb);
+}
+
+ALWAYS_INLINE void run_outer_of_depth(const bpi_gemm_work *work, const bpi_block *block, int depth,
+                                      void *panel) {
+    const bpi_finish *f = work->finish;
+    if (f->bias || f->relu)
+        run_outer(work, block, (outer_kind){depth, true, false}, panel);
+    else if (f->beta != 0)
+        run_outer(work, block, (outer_kind){depth, true, true}, panel);
+    else
+        run_outer(work, block, (outer_kind){depth, false, true}, panel);
+}
+
+static void gemm_outer(const bpi_gemm_work *work, const bpi_block *block, void *panel) {
+    switch (work->product->k) {
+    case 1: run_outer_of_depth(work, block, 1, panel); break;
+    case 2: run_outer_of_depth(work, block, 2, panel); break;
+    case 3: run_outer_of_depth(work, block, 3, panel); break;
+    default: run_outer_of_depth(work, block, 4, panel); break;
+    }
 }
 
 #endif
