@@ -1,5 +1,5 @@
-/* Plans: what is left out, merged and reused, how state changes, when values are fresh, and that a run
- * which was made before takes no memory. */
+/* Plans: what is left out, merged and reused, how state changes, when values are fresh, and that
+ * a run which was made before takes no memory. */
 #include <backprop.h>
 #include <check.h>
 #include <math.h>
@@ -23,7 +23,7 @@ static void teardown(void) {
     bp_model_free(model);
 }
 
-/* ---- helpers ------------------------------------------------------------------------------------ */
+/* ---- helpers --------------------------------------------------------------------------------- */
 
 static bp_tensor *input(const char *name, bp_shape shape) {
     return bp_input(graph, name, BP_F64, shape);
@@ -87,7 +87,7 @@ static void expect_failure(bp_status status, const char *words) {
     bp_clear_error(graph);
 }
 
-/* ---- simplification ----------------------------------------------------------------------------- */
+/* ---- simplification -------------------------------------------------------------------------- */
 
 START_TEST(equal_nodes_are_computed_once) {
     bp_tensor *x = counting("x", BP_SHAPE(3), 1);
@@ -210,7 +210,7 @@ START_TEST(expanded_operands_are_read_where_they_are) {
 }
 END_TEST
 
-/* ---- broadcasting ------------------------------------------------------------------------------- */
+/* ---- broadcasting ---------------------------------------------------------------------------- */
 
 static int64_t draw(int64_t below) {
     static uint64_t random = 88172645463325252u;
@@ -280,7 +280,7 @@ START_TEST(empty_operands_broadcast_to_nothing) {
 }
 END_TEST
 
-/* ---- memory ------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 START_TEST(elementwise_results_are_written_over_dying_operands) {
     bp_tensor *x = counting("x", BP_SHAPE(10, 10), 0);
@@ -397,7 +397,7 @@ START_TEST(a_replay_takes_no_memory) {
 }
 END_TEST
 
-/* ---- finding plans ------------------------------------------------------------------------------ */
+/* ---- finding plans --------------------------------------------------------------------------- */
 
 START_TEST(a_plan_is_found_again_after_a_reset) {
     bp_optimizer *adam = bp_adam(model, NULL);
@@ -475,7 +475,7 @@ START_TEST(results_outlive_other_runs) {
 }
 END_TEST
 
-/* ---- freshness ---------------------------------------------------------------------------------- */
+/* ---- freshness ------------------------------------------------------------------------------- */
 
 START_TEST(fresh_values_are_not_computed_again) {
     bp_tensor *x = counting("x", BP_SHAPE(4), 1), *y = bp_square(x);
@@ -549,7 +549,7 @@ START_TEST(changing_the_executor_computes_anew) {
 }
 END_TEST
 
-/* ---- state -------------------------------------------------------------------------------------- */
+/* ---- state ----------------------------------------------------------------------------------- */
 
 static void set_state(const char *name, double value) {
     double values[] = {value, value, value, value};
@@ -662,7 +662,7 @@ START_TEST(an_input_may_not_point_at_what_the_run_writes) {
 }
 END_TEST
 
-/* ---- executors ---------------------------------------------------------------------------------- */
+/* ---- executors ------------------------------------------------------------------------------- */
 
 START_TEST(a_planned_and_a_naive_step_agree) {
     double trained[2][30 * 5];
@@ -785,7 +785,7 @@ START_TEST(ops_without_an_end_or_a_kernel_are_named) {
 }
 END_TEST
 
-/* ---- size and shortage -------------------------------------------------------------------------- */
+/* ---- size and shortage ----------------------------------------------------------------------- */
 
 START_TEST(a_long_chain_is_planned_and_run) {
     bp_tensor *x = counting("x", BP_SHAPE(2), 1), *y = x;
@@ -826,7 +826,7 @@ START_TEST(every_allocation_may_fail) {
 }
 END_TEST
 
-/* ---- reading and printing ----------------------------------------------------------------------- */
+/* ---- reading and printing -------------------------------------------------------------------- */
 
 START_TEST(wrong_calls_are_refused_with_words) {
     bp_tensor *x = counting("x", BP_SHAPE(4), 1), *y = bp_named(bp_exp(x), "the result");

@@ -1,4 +1,5 @@
-/* Making a plan: a private copy of the user's graph, the extension recorded into it, and the passes. */
+/* Making a plan: a private copy of the user's graph, the extension recorded into it, and the
+ * passes. */
 #include <string.h>
 
 #include "inside.h"
@@ -102,7 +103,8 @@ static bp_status record_private_graph(compilation *c) {
         status = extend(c);
     bool planned = c->graph->executor == BP_PLANNED;
     if (status == BP_OK)
-        status = hand_on(c, bpi_rewrite(c->scratch, c->roots, c->root_count, planned, &c->rewritten));
+        status =
+            hand_on(c, bpi_rewrite(c->scratch, c->roots, c->root_count, planned, &c->rewritten));
     if (status == BP_OK)
         status = map_leaves(c, ids);
     bpi_free(ids);
@@ -136,9 +138,8 @@ static bp_status make_plan(compilation *c) {
 static bp_status build_program(compilation *c) {
     bpi_program *program = &c->plan->program;
     bp_failure why = {.status = BP_OK};
-    bp_status status =
-        bpi_program_of(c->graph, &c->rewritten, c->request->count, c->leaf_of,
-                       c->structure->leaf_count, program, &why);
+    bp_status status = bpi_program_of(c->graph, &c->rewritten, c->request->count, c->leaf_of,
+                                      c->structure->leaf_count, program, &why);
     if (status != BP_OK) {
         bpi_graph_fail(c->graph, status, "%s", why.text);
         return status;
@@ -163,7 +164,8 @@ bpi_plan *bpi_compile(bp_graph *graph, const bpi_request *request, const bpi_str
         status = make_plan(&c);
     if (status == BP_OK)
         status = build_program(&c);
-    if (status == BP_OK && graph->executor == BP_PLANNED && bpi_emit(c.plan, &graph->plans->why) != BP_OK)
+    if (status == BP_OK && graph->executor == BP_PLANNED &&
+        bpi_emit(c.plan, &graph->plans->why) != BP_OK)
         status = fail_memory(&c);
     bp_graph_free(c.scratch);
     bpi_free(c.roots);

@@ -1,6 +1,6 @@
-/* From a placed program to instructions: every step with its kernel, and with operands that point where
- * they are. Operands that point at a leaf are listed by leaf, so that a new recording, or bp_point, only
- * changes these. */
+/* From a placed program to instructions: every step with its kernel, and with operands that
+ * point where they are. Operands that point at a leaf are listed by leaf, so that a new
+ * recording, or bp_point, only changes these. */
 #include <string.h>
 
 #include "chain.h"
@@ -32,7 +32,7 @@ static bp_status run_copy(const bpi_instruction *self) {
     return BP_OK;
 }
 
-/* ---- resolving ---------------------------------------------------------------------------------- */
+/* ---- resolving ------------------------------------------------------------------------------- */
 
 static bool emit_map(bpi_program *p, const bpi_step *step, bpi_instruction *to) {
     const bpi_kernels *kernels = step->op->kernel;
@@ -55,7 +55,8 @@ static void fill_array(const bpi_program *p, bp_array *array, uint32_t reg) {
     *array = (bp_array){NULL, type, bp_shape_count(type->shape)};
 }
 
-static bool emit_kernel(bpi_plan *plan, const bpi_step *step, bpi_instruction *to, bp_failure *why) {
+static bool emit_kernel(bpi_plan *plan, const bpi_step *step, bpi_instruction *to,
+                        bp_failure *why) {
     bpi_program *p = &plan->program;
     size_t arrays = (size_t)step->inputs + step->outputs;
     kernel_call *call = bpi_arena_alloc(&p->memory, sizeof *call + arrays * sizeof *call->arrays);
@@ -63,9 +64,14 @@ static bool emit_kernel(bpi_plan *plan, const bpi_step *step, bpi_instruction *t
         return false;
     const bpi_kernels *kernels = step->op->kernel;
     *call = (kernel_call){.kernel = kernels && kernels->fast ? kernels->fast : step->op->forward};
-    call->call = (bp_call){.op = step->op, .attr = step->attr, .inputs = step->inputs,
-                           .outputs = step->outputs, .x = call->arrays,
-                           .y = call->arrays + step->inputs, .random = call->random, .why = why};
+    call->call = (bp_call){.op = step->op,
+                           .attr = step->attr,
+                           .inputs = step->inputs,
+                           .outputs = step->outputs,
+                           .x = call->arrays,
+                           .y = call->arrays + step->inputs,
+                           .random = call->random,
+                           .why = why};
     for (int k = 0; k < step->inputs; k++)
         fill_array(p, &call->arrays[k], step->x[k]);
     for (uint32_t k = 0; k < step->outputs; k++)
@@ -82,23 +88,18 @@ static bool emit_kernel(bpi_plan *plan, const bpi_step *step, bpi_instruction *t
 static bool emit_step(bpi_plan *plan, const bpi_step *step, bpi_instruction *to, bp_failure *why) {
     *to = (bpi_instruction){.run = run_copy, .n = plan->program.regs[step->y].bytes};
     switch ((bpi_step_kind)step->kind) {
-    case BPI_STEP_MAP:
-        return emit_map(&plan->program, step, to);
-    case BPI_STEP_KERNEL:
-        return emit_kernel(plan, step, to, why);
-    case BPI_STEP_CHAIN:
-        *to = (bpi_instruction){.run = run_chain, .more = step->chain};
-        break;
-    case BPI_STEP_COPY:
-        break;
+    case BPI_STEP_MAP: return emit_map(&plan->program, step, to);
+    case BPI_STEP_KERNEL: return emit_kernel(plan, step, to, why);
+    case BPI_STEP_CHAIN: *to = (bpi_instruction){.run = run_chain, .more = step->chain}; break;
+    case BPI_STEP_COPY: break;
     }
     return true;
 }
 
-/* ---- operands ----------------------------------------------------------------------------------- */
+/* ---- operands -------------------------------------------------------------------------------- */
 
-/* Where the address of operand `k` of a step stands: k < inputs an operand, then the outputs, then the
- * workspace. */
+/* Where the address of operand `k` of a step stands: k < inputs an operand, then the outputs,
+ * then the workspace. */
 static const void **operand_at(const bpi_step *step, bpi_instruction *code, int k) {
     int output = k - step->inputs;
     if (step->kind == BPI_STEP_CHAIN && output == step->outputs)
@@ -108,7 +109,8 @@ static const void **operand_at(const bpi_step *step, bpi_instruction *code, int 
     if (step->kind == BPI_STEP_KERNEL) {
         kernel_call *call = (kernel_call *)code->more;
         bool workspace = k == step->inputs + step->outputs;
-        return workspace ? (const void **)&call->call.workspace : (const void **)&call->arrays[k].data;
+        return workspace ? (const void **)&call->call.workspace
+                         : (const void **)&call->arrays[k].data;
     }
     return k < step->inputs ? &code->x[k] : (const void **)&code->y;
 }

@@ -1,15 +1,16 @@
 /* What the files of this folder share: the way from a request to a plan that runs.
  *
- *   structure   the key of a request: what the targets depend on, as words            structure.c
- *   rewriting   a private copy of that graph (with what the extension recorded):
- *               composites expanded, equal nodes merged, simplified                   rewrite.c, rules.c
- *   program     the nodes that are left as steps over registers                       program.c
- *   fusion      elementwise steps, and sums, that run together block by block         fuse.c, chain.c
- *   placement   which register lives where, and for how long                          place.c
- *   instructions  steps with their kernels and operands resolved                      emit.c
+ *   structure     the key of a request: what the targets depend on, as words        structure.c
+ *   rewriting     a private copy of that graph (with what the extension recorded):
+ *                 composites expanded, equal nodes merged, simplified      rewrite.c, rules.c
+ *   program       the nodes that are left as steps over registers                   program.c
+ *   fusion        elementwise steps, and sums, that run together block by block
+ *                                                                              fuse.c, chain.c
+ *   placement     which register lives where, and for how long           place.c, offsets.c
+ *   instructions  steps with their kernels and operands resolved                       emit.c
  *
- * Each of these is a pass over the result of the one before it. The naive executor runs a program as it is,
- * without fusion and placement. */
+ * Each of these is a pass over the result of the one before it. The naive executor runs a program
+ * as it is, without fusion and placement. */
 #ifndef BPI_PLAN_INSIDE_H
 #define BPI_PLAN_INSIDE_H
 
@@ -18,10 +19,11 @@
 
 #define BPI_NONE UINT32_MAX /* no register, no step */
 
-/* ---- the key of a request (structure.c) --------------------------------------------------------- */
+/* ---- the key of a request (structure.c) ------------------------------------------------------ */
 
-/* The structure of what some targets depend on. Values that may change from one recording to the next
- * (inputs, scalars, large constants) are leaves, in an order that only depends on the structure. */
+/* The structure of what some targets depend on. Values that may change from one recording to the
+ * next (inputs, scalars, large constants) are leaves, in an order that only depends on the
+ * structure. */
 typedef struct bpi_structure {
     uint64_t *words; /* the structure, then request->key */
     size_t count, capacity;
@@ -38,10 +40,10 @@ void bpi_structure_free(bpi_structure *structure);
 /* Tells whether a leaf is a constant so small that its bytes belong to the structure. */
 bool bpi_is_small_constant(const bpi_node *node);
 
-/* ---- rewriting (rewrite.c, rules.c) ------------------------------------------------------------- */
+/* ---- rewriting (rewrite.c, rules.c) ---------------------------------------------------------- */
 
-/* A private graph after rewriting: the nodes that are left, operands before their readers; what the roots
- * have become; and, as further roots, the effects that they depend on. */
+/* A private graph after rewriting: the nodes that are left, operands before their readers; what
+ * the roots have become; and, as further roots, the effects that they depend on. */
 typedef struct bpi_rewritten {
     bpi_node **nodes;
     size_t count, capacity;
@@ -49,19 +51,19 @@ typedef struct bpi_rewritten {
     size_t root_count;
 } bpi_rewritten;
 
-/* Rewrites what `roots` depend on in the private graph `graph`, whose nodes it changes. Composite ops are
- * expanded; with `simplify` the rules are applied and equal nodes merged. On failure graph->why says
- * why. Free the result with bpi_rewritten_free. */
+/* Rewrites what `roots` depend on in the private graph `graph`, whose nodes it changes.
+ * Composite ops are expanded; with `simplify` the rules are applied and equal nodes merged. On
+ * failure graph->why says why. Free the result with bpi_rewritten_free. */
 bp_status bpi_rewrite(bp_graph *graph, bp_tensor *const *roots, int count, bool simplify,
                       bpi_rewritten *out);
 void bpi_rewritten_free(bpi_rewritten *rewritten);
 
-/* Applies the first rule that fits: returns a tensor of the same type and value as node->y[0], recorded in
- * the same graph where it is new; NULL when no rule fits. Rules may also replace operands of `node` by
- * others with which its value is the same. */
+/* Applies the first rule that fits: returns a tensor of the same type and value as node->y[0],
+ * recorded in the same graph where it is new; NULL when no rule fits. Rules may also replace
+ * operands of `node` by others with which its value is the same. */
 bp_tensor *bpi_simplify(bpi_node *node);
 
-/* ---- programs (program.c) ------------------------------------------------------------------------ */
+/* ---- programs (program.c) -------------------------------------------------------------------- */
 
 /* Where the memory of a register is. */
 typedef enum bpi_home {
@@ -82,7 +84,7 @@ typedef struct bpi_reg {
         size_t leaf;
         const void *fixed;
     } at;
-    uint32_t root;        /* the register whose memory this one uses: itself, or what it is an alias of */
+    uint32_t root; /* the register whose memory this one uses: itself, or what it is an alias of */
     uint32_t first, last; /* of a root: the steps from which and until which its memory is needed */
     uint8_t home;         /* of a root: a bpi_home */
 } bpi_reg;
@@ -99,9 +101,9 @@ typedef struct bpi_step {
     const bp_op *op;
     const bp_attr *attr;
     struct bpi_chain *chain; /* of a chain; else NULL */
-    const uint32_t *x;    /* registers */
-    uint32_t y;           /* the first of `outputs` consecutive registers */
-    uint32_t workspace;   /* register, or BPI_NONE */
+    const uint32_t *x;       /* registers */
+    uint32_t y;              /* the first of `outputs` consecutive registers */
+    uint32_t workspace;      /* register, or BPI_NONE */
     uint16_t inputs;
     uint8_t outputs;
     uint8_t kind;
@@ -110,7 +112,7 @@ typedef struct bpi_step {
 /* A variable that takes the value of a register. */
 typedef struct bpi_effect {
     bpi_variable *variable;
-    uint32_t reg;   /* of the variable */
+    uint32_t reg; /* of the variable */
     uint32_t value;
     bool direct; /* the value is computed where the variable is: nothing to copy */
 } bpi_effect;
@@ -131,8 +133,9 @@ typedef struct bpi_program {
     size_t bound_bytes; /* the least that any placement of these lifetimes needs */
 } bpi_program;
 
-/* Makes a program of what the roots need: the first `targets` of them are targets. `leaf_of` gives, by node id, the number of the leaf that a leaf node stands for, or BPI_NONE. Types are interned in
- * `graph`. On failure bpi_program_free is still to be called. */
+/* Makes a program of what the roots need: the first `targets` of them are targets. `leaf_of`
+ * gives, by node id, the number of the leaf that a leaf node stands for, or BPI_NONE. Types are
+ * interned in `graph`. On failure bpi_program_free is still to be called. */
 bp_status bpi_program_of(bp_graph *graph, const bpi_rewritten *rewritten, int targets,
                          const uint32_t *leaf_of, size_t leaf_count, bpi_program *program,
                          bp_failure *why);
@@ -144,20 +147,21 @@ size_t bpi_aligned(size_t bytes);
 /* Tells whether a step can fail because of the values that it works on. */
 bool bpi_step_can_fail(const bpi_program *program, const bpi_step *step);
 
-/* The flops of a step and the bytes that it reads and writes (cost.c); a copy has its bytes alone. */
+/* The flops of a step and the bytes that it reads and writes (cost.c); a copy has its bytes
+ * alone. */
 void bpi_step_cost(const bpi_program *program, const bpi_step *step, double *flops, double *bytes);
 
 /* Makes chains of elementwise steps (fuse.c). BP_ERR_MEMORY when memory is short. */
 bp_status bpi_fuse(bpi_program *program);
 
-/* ---- placement (place.c) ------------------------------------------------------------------------- */
+/* ---- placement (place.c) --------------------------------------------------------------------- */
 
-/* Gives every target its place among the results. With `arena` also lets values of variables be computed
- * in place where that is safe, appends the copies of the others as steps, fills in lifetimes and places
- * every register of the arena. BP_ERR_MEMORY when memory is short. */
+/* Gives every target its place among the results. With `arena` also lets values of variables be
+ * computed in place where that is safe, appends the copies of the others as steps, fills in
+ * lifetimes and places every register of the arena. BP_ERR_MEMORY when memory is short. */
 bp_status bpi_place_program(bpi_program *program, bool arena);
 
-/* ---- plans (plan.c) ------------------------------------------------------------------------------ */
+/* ---- plans (plan.c) -------------------------------------------------------------------------- */
 
 typedef struct bpi_instruction bpi_instruction;
 
@@ -171,8 +175,8 @@ struct bpi_plan {
     bpi_program program;
     bpi_value *values; /* by target */
 
-    uint64_t recording;   /* the recording whose tensors it is bound to; 0: none */
-    bp_tensor **targets;  /* those tensors */
+    uint64_t recording;  /* the recording whose tensors it is bound to; 0: none */
+    bp_tensor **targets; /* those tensors */
     const bpi_leaf **leaves;
     const void **pointed; /* by leaf: where its uses point now */
 
@@ -195,20 +199,20 @@ struct bpi_plans {
     bp_failure why; /* of the kernel that failed */
 };
 
-/* Finds the plan of a request or makes it, and binds it to the request's tensors; NULL with the failure
- * kept in the graph. */
+/* Finds the plan of a request or makes it, and binds it to the request's tensors; NULL with the
+ * failure kept in the graph. */
 bpi_plan *bpi_plan_for(bp_graph *graph, const bpi_request *request);
 
-/* The graph of several tensors; NULL, with a failure kept where there is a graph, when one of them is NULL
- * or of another graph (values.c). */
+/* The graph of several tensors; NULL, with a failure kept where there is a graph, when one of
+ * them is NULL or of another graph (values.c). */
 bp_graph *bpi_graph_of(const char *function, bp_tensor *const *tensors, int count);
 
 /* Makes a plan that is not in the list yet; NULL with the failure kept (compile.c). */
 bpi_plan *bpi_compile(bp_graph *graph, const bpi_request *request, const bpi_structure *structure);
 void bpi_plan_free(bpi_plan *plan);
 
-/* An instruction: a step with its kernel and operands resolved. It needs nothing else to run, so that any
- * thread can run it. */
+/* An instruction: a step with its kernel and operands resolved. It needs nothing else to run, so
+ * that any thread can run it. */
 struct bpi_instruction {
     bp_status (*run)(const bpi_instruction *self);
     bpi_map_fn *map;
@@ -218,8 +222,8 @@ struct bpi_instruction {
     const void *more; /* attributes, a bpi_chain or a kernel call */
 };
 
-/* Resolves the steps of a placed program into instructions (emit.c); kernels put their words into `why`.
- * BP_ERR_MEMORY when memory is short. */
+/* Resolves the steps of a placed program into instructions (emit.c); kernels put their words
+ * into `why`. BP_ERR_MEMORY when memory is short. */
 bp_status bpi_emit(bpi_plan *plan, bp_failure *why);
 /* Points every operand at its memory again, after the arena has moved. */
 void bpi_point_code(bpi_plan *plan, const char *arena);

@@ -1,6 +1,7 @@
-/* The naive executor: a program one op at a time, by the reference kernels, each result in fresh memory
- * filled with NaN and surrounded by sentinels, which are checked after every kernel. It shares with the
- * planned execution neither kernels nor memory, and is what that is compared with. */
+/* The naive executor: a program one op at a time, by the reference kernels, each result in fresh
+ * memory filled with NaN and surrounded by sentinels, which are checked after every kernel. It
+ * shares with the planned execution neither kernels nor memory, and is what that is compared
+ * with. */
 #include <string.h>
 
 #include "inside.h"
@@ -29,7 +30,7 @@ static void *address(const naive *n, uint32_t reg) {
     return n->memory[root] ? n->memory[root] : bpi_reg_address(n->plan, root, NULL);
 }
 
-/* ---- memory ------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static bool make_memory(naive *n, uint32_t reg) {
     size_t bytes = n->program->regs[reg].bytes;
@@ -78,7 +79,7 @@ static void count_readers(naive *n) {
         n->readers[root_of(n, p->targets[k])]++;
 }
 
-/* ---- one step ----------------------------------------------------------------------------------- */
+/* ---- one step -------------------------------------------------------------------------------- */
 
 static bp_status fail_memory(const naive *n, const bpi_step *step) {
     return bpi_fail(n->why, BP_ERR_MEMORY, "%s: out of memory for its result of %zu bytes",
@@ -93,9 +94,10 @@ static bp_status check_guards(const naive *n, const bpi_step *step) {
         ok = ok && guards_hold(n, step->x[k]);
     if (ok)
         return BP_OK;
-    bpi_fail(n->why, BP_ERR_CHECK,
-             "the kernel wrote outside of its result, an operand or its workspace; does it respect the "
-             "counts of the arrays?");
+    bpi_fail(
+        n->why, BP_ERR_CHECK,
+        "the kernel wrote outside of its result, an operand or its workspace; does it respect the "
+        "counts of the arrays?");
     return bpi_step_fail(n->program, step, BP_ERR_CHECK, n->why);
 }
 
@@ -115,10 +117,15 @@ static bp_status call_kernel(const naive *n, const bpi_step *step) {
     }
     const bp_model *model = n->graph->model;
     const uint64_t random[3] = {model->seed, bpi_random_ordinal(step->op, step->attr), model->step};
-    bp_call call = {.op = step->op, .attr = step->attr, .inputs = step->inputs,
-                    .outputs = step->outputs, .x = n->arrays, .y = n->arrays + step->inputs,
+    bp_call call = {.op = step->op,
+                    .attr = step->attr,
+                    .inputs = step->inputs,
+                    .outputs = step->outputs,
+                    .x = n->arrays,
+                    .y = n->arrays + step->inputs,
                     .workspace = step->workspace == BPI_NONE ? NULL : address(n, step->workspace),
-                    .random = random, .why = n->why};
+                    .random = random,
+                    .why = n->why};
     bp_status status = step->op->forward(&call);
     return status == BP_OK ? BP_OK : bpi_step_fail(n->program, step, status, n->why);
 }
@@ -142,7 +149,7 @@ static bp_status run_step(naive *n, const bpi_step *step) {
     return status;
 }
 
-/* ---- the run ------------------------------------------------------------------------------------ */
+/* ---- the run --------------------------------------------------------------------------------- */
 
 /* Nothing can fail any more: targets to the results, new values to the variables. */
 static void finish(naive *n) {

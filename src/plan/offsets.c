@@ -1,10 +1,11 @@
 /* Placing buffers with known lifetimes in one block of memory.
  *
- * Dynamic storage allocation is NP-hard; two greedy methods come within a few per cent for networks.
- * For up to a thousand buffers: one after the other, largest first (or longest-lived, or first used),
- * each into the smallest gap between those already placed whose lifetimes overlap its own; then again with
- * the one on top placed first; the best wins. Time grows with the square of the number. For more: in the order of time, as an allocator would
- * (two-level segregated fit, Masmano et al. 2004), in linear time. */
+ * Dynamic storage allocation is NP-hard; two greedy methods come within a few per cent for
+ * networks. For up to a thousand buffers: one after the other, largest first (or longest-lived,
+ * or first used), each into the smallest gap between those already placed whose lifetimes
+ * overlap its own; then again with the one on top placed first; the best wins. Time grows with
+ * the square of the number. For more: in the order of time, as an allocator would (two-level
+ * segregated fit, Masmano et al. 2004), in linear time. */
 #include "offsets.h"
 
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 
 enum { FEW = 1024 };
 
-/* ---- the bound ---------------------------------------------------------------------------------- */
+/* ---- the bound ------------------------------------------------------------------------------- */
 
 /* The largest sum of the buffers that live at one step. */
 static bool find_bound(const bpi_buffer *buffers, size_t count, size_t steps, size_t *bound) {
@@ -35,7 +36,7 @@ static bool find_bound(const bpi_buffer *buffers, size_t count, size_t steps, si
     return true;
 }
 
-/* ---- few buffers: by an order, into the best gap ------------------------------------------------- */
+/* ---- few buffers: by an order, into the best gap --------------------------------------------- */
 
 typedef int order(const void *a, const void *b); /* of bpi_buffer * */
 
@@ -65,8 +66,8 @@ static bool overlap(const bpi_buffer *a, const bpi_buffer *b) {
     return a->first <= b->last && b->first <= a->last;
 }
 
-/* The offset of the smallest gap, between those `placed` (sorted by offset) that overlap `buffer` in time,
- * that it fits in; behind all of them when there is none. */
+/* The offset of the smallest gap, between those `placed` (sorted by offset) that overlap
+ * `buffer` in time, that it fits in; behind all of them when there is none. */
 static size_t best_gap(bpi_buffer *const *placed, size_t count, const bpi_buffer *buffer) {
     size_t end = 0, best = SIZE_MAX, best_size = SIZE_MAX;
     for (size_t k = 0; k < count; k++) {
@@ -92,8 +93,8 @@ static void insert(bpi_buffer **placed, size_t count, bpi_buffer *buffer) {
     placed[k] = buffer;
 }
 
-/* Places the buffers in the order of `sorted`; returns the size of the block, and in *top the place in that
- * order of the buffer that reaches its end. */
+/* Places the buffers in the order of `sorted`; returns the size of the block, and in *top the
+ * place in that order of the buffer that reaches its end. */
 static size_t place_in_order(bpi_buffer **sorted, size_t count, bpi_buffer **placed, size_t *top) {
     size_t total = 0;
     for (size_t k = 0; k < count; k++) {
@@ -108,7 +109,8 @@ static size_t place_in_order(bpi_buffer **sorted, size_t count, bpi_buffer **pla
     return total;
 }
 
-static void keep_best(const bpi_buffer *buffers, size_t count, size_t size, size_t *total, size_t *best) {
+static void keep_best(const bpi_buffer *buffers, size_t count, size_t size, size_t *total,
+                      size_t *best) {
     if (size >= *total)
         return;
     *total = size;
@@ -116,15 +118,16 @@ static void keep_best(const bpi_buffer *buffers, size_t count, size_t size, size
         best[k] = buffers[k].offset;
 }
 
-/* Tries an order, and then that order with the buffer that ended up on top placed first, a few times. */
-static void try_order(bpi_buffer *buffers, size_t count, order *before, bpi_buffer **sorted, size_t bound,
-                      size_t *total, size_t *best) {
+/* Tries an order, and then that order with the buffer that ended up on top placed first, a few
+ * times. */
+static void try_order(bpi_buffer *buffers, size_t count, order *before, bpi_buffer **sorted,
+                      size_t bound, size_t *total, size_t *best) {
     bpi_buffer **placed = sorted + count;
     for (size_t k = 0; k < count; k++)
         sorted[k] = &buffers[k];
     qsort(sorted, count, sizeof *sorted, before);
     int tries = count <= 256 ? 16 : 1;
-    for (int n = 0; n < tries && *total > bound; n++) {
+    for (int n = 0; n<tries && * total> bound; n++) {
         size_t top = 0;
         keep_best(buffers, count, place_in_order(sorted, count, placed, &top), total, best);
         bpi_buffer *first = sorted[top];
@@ -148,7 +151,7 @@ static bool place_few(bpi_buffer *buffers, size_t count, size_t bound, size_t *t
     return ok;
 }
 
-/* ---- many buffers: in the order of time ---------------------------------------------------------- */
+/* ---- many buffers: in the order of time ------------------------------------------------------ */
 
 /* Free blocks are found by size class: powers of two, each cut in 8. */
 enum { CUTS = 8, CLASSES = 64 * CUTS, NONE = -1 };
@@ -156,16 +159,16 @@ enum { CUTS = 8, CLASSES = 64 * CUTS, NONE = -1 };
 /* A part of the memory, in use or free. */
 typedef struct block {
     size_t offset, bytes;
-    int64_t before, behind;     /* neighbours in memory */
+    int64_t before, behind;      /* neighbours in memory */
     int64_t previous, following; /* of a free block: others of its class */
     bool is_free;
 } block;
 
 typedef struct heap {
     block *blocks;
-    int64_t count, last;   /* last: the block at the end of the memory */
-    int64_t unused;        /* list of records that stand for no block, by `following` */
-    int64_t first[CLASSES]; /* free blocks */
+    int64_t count, last;         /* last: the block at the end of the memory */
+    int64_t unused;              /* list of records that stand for no block, by `following` */
+    int64_t first[CLASSES];      /* free blocks */
     uint64_t some[CLASSES / 64]; /* a bit for each class that has a free block */
     size_t total;
 } heap;
@@ -225,8 +228,8 @@ static int class_above(const heap *h, int c) {
     return NONE;
 }
 
-/* A free block of at least `bytes`: the first of its own class that fits among a few, else the first of the
- * next class that has one. */
+/* A free block of at least `bytes`: the first of its own class that fits among a few, else the
+ * first of the next class that has one. */
 static int64_t find_free(const heap *h, size_t bytes) {
     int64_t k = h->first[class_of(bytes)];
     for (int tries = 0; k != NONE && tries < 16; tries++, k = h->blocks[k].following)
@@ -242,8 +245,8 @@ static void cut(heap *h, int64_t k, size_t bytes) {
         return;
     int64_t rest = new_record(h);
     block *b = &h->blocks[k];
-    h->blocks[rest] = (block){.offset = b->offset + bytes, .bytes = b->bytes - bytes, .before = k,
-                              .behind = b->behind};
+    h->blocks[rest] = (block){
+        .offset = b->offset + bytes, .bytes = b->bytes - bytes, .before = k, .behind = b->behind};
     if (b->behind != NONE)
         h->blocks[b->behind].before = rest;
     else
@@ -306,7 +309,8 @@ static void give_back(heap *h, int64_t k) {
     link_free(h, k);
 }
 
-/* Sorts buffers by a step of theirs, in linear time: by[start[s]..start[s + 1]) are those of step s. */
+/* Sorts buffers by a step of theirs, in linear time: by[start[s]..start[s + 1]) are those of
+ * step s. */
 static void sort_by_step(const bpi_buffer *buffers, size_t count, size_t steps, bool by_last,
                          uint32_t *start, uint32_t *by) {
     memset(start, 0, (steps + 2) * sizeof *start);
@@ -356,7 +360,8 @@ static bool place_many(bpi_buffer *buffers, size_t count, size_t steps, size_t *
     return ok;
 }
 
-bool bpi_place_buffers(bpi_buffer *buffers, size_t count, size_t steps, size_t *total, size_t *bound) {
+bool bpi_place_buffers(bpi_buffer *buffers, size_t count, size_t steps, size_t *total,
+                       size_t *bound) {
     *total = *bound = 0;
     if (count == 0)
         return true;

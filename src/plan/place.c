@@ -1,18 +1,21 @@
 /* Placement: which register lives where, and from which step to which.
  *
- * State is safe: a step may write into a variable only after the last step that can fail, and after the
- * last other reader of the old value. A new value for which that holds, and that is computed element by
- * element, is computed where the variable is; every other one is copied there at the very end.
+ * State is safe: a step may write into a variable only after the last step that can fail, and
+ * after the last other reader of the old value. A new value for which that holds, and that is
+ * computed element by element, is computed where the variable is; every other one is copied
+ * there at the very end.
  *
- * An elementwise step may write its result over an operand that nobody reads afterwards. Registers that
- * share memory in this way form one buffer; offsets.c places the buffers. */
+ * An elementwise step may write its result over an operand that nobody reads afterwards.
+ * Registers that share memory in this way form one buffer; offsets.c places the buffers. */
 #include "chain.h"
 #include "inside.h"
 #include "offsets.h"
 
-static const bpi_reg *root_of(const bpi_program *p, uint32_t reg) { return &p->regs[p->regs[reg].root]; }
+static const bpi_reg *root_of(const bpi_program *p, uint32_t reg) {
+    return &p->regs[p->regs[reg].root];
+}
 
-/* ---- results ------------------------------------------------------------------------------------ */
+/* ---- results --------------------------------------------------------------------------------- */
 
 static void place_results(bpi_program *p) {
     for (size_t k = 0; k < p->reg_count; k++) {
@@ -24,27 +27,28 @@ static void place_results(bpi_program *p) {
     }
 }
 
-/* ---- what may be overwritten -------------------------------------------------------------------- */
+/* ---- what may be overwritten ----------------------------------------------------------------- */
 
-/* Tells whether a step may write output number `output` where register `root` is, as far as that step
- * goes: every operand there is read element by element, each before it is written. */
-static bool may_overwrite(const bpi_program *p, const bpi_step *step, uint32_t output, uint32_t root) {
+/* Tells whether a step may write output number `output` where register `root` is, as far as that
+ * step goes: every operand there is read element by element, each before it is written. */
+static bool may_overwrite(const bpi_program *p, const bpi_step *step, uint32_t output,
+                          uint32_t root) {
     const bpi_reg *y = &p->regs[step->y + output];
     if (step->kind != BPI_STEP_MAP && step->kind != BPI_STEP_CHAIN)
         return false;
     for (int k = 0; k < step->inputs; k++) {
         const bpi_reg *x = &p->regs[step->x[k]];
-        bool same_size = x->bytes == y->bytes &&
-                         bp_dtype_size(x->type->dtype) == bp_dtype_size(y->type->dtype);
-        bool free = step->kind == BPI_STEP_MAP ||
-                    bpi_chain_may_overwrite(step->chain, k, (int)output);
+        bool same_size =
+            x->bytes == y->bytes && bp_dtype_size(x->type->dtype) == bp_dtype_size(y->type->dtype);
+        bool free =
+            step->kind == BPI_STEP_MAP || bpi_chain_may_overwrite(step->chain, k, (int)output);
         if (x->root == root && !(same_size && free))
             return false;
     }
     return p->regs[root].bytes == y->bytes;
 }
 
-/* ---- new values of variables -------------------------------------------------------------------- */
+/* ---- new values of variables ----------------------------------------------------------------- */
 
 /* By register: the step that computes it, and the last that reads its memory; BPI_NONE: none. */
 typedef struct readers {
@@ -70,7 +74,8 @@ static size_t steps_at_risk(const bpi_program *p) {
     return count;
 }
 
-static bool can_be_direct(const bpi_program *p, const bpi_effect *effect, const readers *r, size_t risk) {
+static bool can_be_direct(const bpi_program *p, const bpi_effect *effect, const readers *r,
+                          size_t risk) {
     uint32_t value = p->regs[effect->value].root, variable = effect->reg;
     uint32_t made = r->made[value], read = r->read[variable];
     return p->regs[value].home == BPI_HOME_ARENA && made != BPI_NONE && made >= risk &&
@@ -100,8 +105,12 @@ static bool append_copies(bpi_program *p) {
         if (!x)
             return false;
         *x = p->effects[k].value;
-        p->steps[p->step_count++] = (bpi_step){.x = x, .y = p->effects[k].reg, .workspace = BPI_NONE,
-                                               .inputs = 1, .outputs = 1, .kind = BPI_STEP_COPY};
+        p->steps[p->step_count++] = (bpi_step){.x = x,
+                                               .y = p->effects[k].reg,
+                                               .workspace = BPI_NONE,
+                                               .inputs = 1,
+                                               .outputs = 1,
+                                               .kind = BPI_STEP_COPY};
     }
     return true;
 }
@@ -117,7 +126,7 @@ static bool place_effects(bpi_program *p) {
     return append_copies(p);
 }
 
-/* ---- lifetimes and buffers ---------------------------------------------------------------------- */
+/* ---- lifetimes and buffers ------------------------------------------------------------------- */
 
 static void extend_life(bpi_program *p, uint32_t reg, size_t step) {
     bpi_reg *root = &p->regs[p->regs[reg].root];
@@ -138,20 +147,23 @@ static void find_lifetimes(bpi_program *p) {
     }
 }
 
-/* The operand that dies at step `s` and that its first result may be written over; BPI_NONE: none. */
+/* The operand that dies at step `s` and that its first result may be written over; BPI_NONE:
+ * none. */
 static uint32_t dying_operand(const bpi_program *p, size_t s) {
     const bpi_step *step = &p->steps[s];
     if (step->outputs == 0 || root_of(p, step->y)->home != BPI_HOME_ARENA)
         return BPI_NONE;
     for (int k = 0; k < step->inputs; k++) {
         const bpi_reg *root = root_of(p, step->x[k]);
-        if (root->home == BPI_HOME_ARENA && root->last == s && may_overwrite(p, step, 0, root->root))
+        if (root->home == BPI_HOME_ARENA && root->last == s &&
+            may_overwrite(p, step, 0, root->root))
             return root->root;
     }
     return BPI_NONE;
 }
 
-/* Numbers the buffers: `buffer_of` by register; a register that is written over another shares its. */
+/* Numbers the buffers: `buffer_of` by register; a register that is written over another shares
+ * its. */
 static size_t make_buffers(const bpi_program *p, uint32_t *buffer_of, bpi_buffer *buffers) {
     size_t count = 0;
     for (size_t s = 0; s < p->step_count; s++) {

@@ -1,5 +1,5 @@
-/* The plans of a graph: finding the one for a request, binding it to the tensors at hand, running it, and
- * telling whether a value is still fresh. */
+/* The plans of a graph: finding the one for a request, binding it to the tensors at hand,
+ * running it, and telling whether a value is still fresh. */
 #include <string.h>
 
 #include "inside.h"
@@ -12,7 +12,7 @@ static bpi_plans *plans_of(bp_graph *graph) {
     return graph->plans;
 }
 
-/* ---- finding ------------------------------------------------------------------------------------ */
+/* ---- finding --------------------------------------------------------------------------------- */
 
 /* Tells whether a plan is bound to just these tensors: nothing has to be looked at then. */
 static bool is_bound_to(const bpi_plan *plan, const bp_graph *graph, const bpi_request *request) {
@@ -55,7 +55,7 @@ static bpi_plan *find_equal(bpi_plans *plans) {
     return NULL;
 }
 
-/* ---- binding ------------------------------------------------------------------------------------ */
+/* ---- binding --------------------------------------------------------------------------------- */
 
 /* Takes the values away from the tensors that a plan is bound to. */
 static void forget_values(const bp_graph *graph, bpi_plan *plan) {
@@ -75,7 +75,7 @@ static void bind(const bp_graph *graph, bpi_plan *plan, const bpi_request *reque
     plan->recording = graph->recording;
 }
 
-/* ---- the list ----------------------------------------------------------------------------------- */
+/* ---- the list -------------------------------------------------------------------------------- */
 
 static void drop_oldest(bp_graph *graph) {
     bpi_plans *plans = graph->plans;
@@ -91,8 +91,12 @@ static void drop_oldest(bp_graph *graph) {
 bpi_plan *bpi_plan_for(bp_graph *graph, const bpi_request *request) {
     bpi_plans *plans = plans_of(graph);
     bpi_plan *plan = plans ? find_bound(plans, graph, request) : NULL;
-    if (plan || !plans || bpi_structure_of(graph, request, &plans->structure) != BP_OK)
+    if (plan || !plans)
         return plan;
+    const char *function = request->extend ? "bp_step" : "bp_eval";
+    if (bpi_graph_of(function, request->targets, request->count) != graph ||
+        bpi_structure_of(graph, request, &plans->structure) != BP_OK)
+        return NULL;
     plan = find_equal(plans);
     if (!plan) {
         plan = bpi_compile(graph, request, &plans->structure);
@@ -128,7 +132,7 @@ void bpi_plans_free(bp_graph *graph) {
     graph->plans = NULL;
 }
 
-/* ---- running ------------------------------------------------------------------------------------ */
+/* ---- running --------------------------------------------------------------------------------- */
 
 static void take_values(bp_graph *graph, bpi_plan *plan, uint64_t stamp) {
     const bpi_program *program = &plan->program;
@@ -168,7 +172,7 @@ void bpi_plan_restamp(bp_graph *graph, const bpi_request *request) {
         plan->values[k].stamp = stamp;
 }
 
-/* ---- freshness ---------------------------------------------------------------------------------- */
+/* ---- freshness ------------------------------------------------------------------------------- */
 
 static uint64_t leaf_stamp(const bpi_leaf *leaf) {
     return leaf->kind == BPI_VARIABLE ? leaf->variable->stamp : leaf->stamp;

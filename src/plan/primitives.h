@@ -1,5 +1,5 @@
-/* The short list of ops that the planner knows by name; everything else it treats by what the record
- * says. */
+/* The short list of ops that the planner knows by name; everything else it treats by what the
+ * record says. */
 #ifndef BPI_PLAN_PRIMITIVES_H
 #define BPI_PLAN_PRIMITIVES_H
 

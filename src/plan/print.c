@@ -2,25 +2,15 @@
 #include "chain.h"
 #include "inside.h"
 
-/* ---- one step ----------------------------------------------------------------------------------- */
+/* ---- one step -------------------------------------------------------------------------------- */
 
 static void add_place(bpi_text *text, const bpi_reg *root) {
     switch ((bpi_home)root->home) {
-    case BPI_HOME_ARENA:
-        bpi_text_add(text, "%10zu", root->at.offset);
-        return;
-    case BPI_HOME_RESULT:
-        bpi_text_add(text, "%10s", "result");
-        return;
-    case BPI_HOME_CONSTANT:
-        bpi_text_add(text, "%10s", "constant");
-        return;
-    case BPI_HOME_LEAF:
-        bpi_text_add(text, "%10s", "leaf");
-        return;
-    case BPI_HOME_FIXED:
-        bpi_text_add(text, "%10s", "variable");
-        return;
+    case BPI_HOME_ARENA: bpi_text_add(text, "%10zu", root->at.offset); return;
+    case BPI_HOME_RESULT: bpi_text_add(text, "%10s", "result"); return;
+    case BPI_HOME_CONSTANT: bpi_text_add(text, "%10s", "constant"); return;
+    case BPI_HOME_LEAF: bpi_text_add(text, "%10s", "leaf"); return;
+    case BPI_HOME_FIXED: bpi_text_add(text, "%10s", "variable"); return;
     }
 }
 
@@ -88,7 +78,7 @@ static void add_step(bpi_text *text, const bpi_program *p, size_t s, double *tot
     bpi_text_add(text, "\n");
 }
 
-/* ---- the plan ----------------------------------------------------------------------------------- */
+/* ---- the plan -------------------------------------------------------------------------------- */
 
 static size_t count_direct(const bpi_program *p) {
     size_t count = 0;
@@ -99,16 +89,19 @@ static size_t count_direct(const bpi_program *p) {
 
 static void add_program(bpi_text *text, const bpi_program *p, bp_executor executor) {
     double flops = 0;
-    bpi_text_add(text, "%s\n", executor == BP_NAIVE ? "naive: one op at a time, memory of its own for each"
-                                                    : "planned");
-    bpi_text_add(text, "%5s %10s %10s %10s  %s\n", "step", "offset", "bytes", "flops", "result = op(operands)");
+    bpi_text_add(text, "%s\n",
+                 executor == BP_NAIVE ? "naive: one op at a time, memory of its own for each"
+                                      : "planned");
+    bpi_text_add(text, "%5s %10s %10s %10s  %s\n", "step", "offset", "bytes", "flops",
+                 "result = op(operands)");
     for (size_t s = 0; s < p->step_count; s++)
         add_step(text, p, s, &flops);
     bpi_text_add(text, "%zu instructions, %.0f flops\n", p->step_count, flops);
     if (executor == BP_PLANNED)
         bpi_text_add(text, "arena %zu bytes (at least %zu for these lifetimes), ", p->arena_bytes,
                      p->bound_bytes);
-    bpi_text_add(text, "results %zu bytes, constants %zu bytes\n", p->result_bytes, p->constant_bytes);
+    bpi_text_add(text, "results %zu bytes, constants %zu bytes\n", p->result_bytes,
+                 p->constant_bytes);
     if (p->effect_count > 0)
         bpi_text_add(text, "%zu variables assigned, %zu of them in place\n", p->effect_count,
                      count_direct(p));
@@ -121,10 +114,12 @@ const char *bpi_request_plan_text(bp_graph *graph, const bpi_request *request) {
     bpi_text_clear(&graph->text);
     add_program(&graph->text, &plan->program, plan->executor);
     const char *text = bpi_text_data(&graph->text);
-    return text ? text : bpi_graph_fail(graph, BP_ERR_MEMORY, "out of memory for the text of a plan");
+    return text ? text
+                : bpi_graph_fail(graph, BP_ERR_MEMORY, "out of memory for the text of a plan");
 }
 
 const char *bp_plan_text(bp_tensor *const *targets, int count) {
     bp_graph *graph = bpi_graph_of("bp_plan_text", targets, count);
-    return graph ? bpi_request_plan_text(graph, &(bpi_request){.targets = targets, .count = count}) : NULL;
+    return graph ? bpi_request_plan_text(graph, &(bpi_request){.targets = targets, .count = count})
+                 : NULL;
 }

@@ -1,6 +1,6 @@
-/* From rewritten nodes to a program: registers for tensors, steps for ops, in the order of the nodes.
- * Nodes that nothing needs are left out; leaves, and ops whose result has the bytes of their operand,
- * are registers without a step. */
+/* From rewritten nodes to a program: registers for tensors, steps for ops, in the order of the
+ * nodes. Nodes that nothing needs are left out; leaves, and ops whose result has the bytes of
+ * their operand, are registers without a step. */
 #include <string.h>
 
 #include "inside.h"
@@ -27,7 +27,9 @@ static bp_status fail_memory(const builder *b) {
     return bpi_fail(b->why, BP_ERR_MEMORY, "out of memory for a plan of %zu nodes", b->from->count);
 }
 
-static bool is_live(const builder *b, const bpi_node *node) { return node->mark == b->scratch->mark; }
+static bool is_live(const builder *b, const bpi_node *node) {
+    return node->mark == b->scratch->mark;
+}
 
 static bool is_alias(const bpi_node *node) { return (node->op->flags & BP_OP_ALIAS) != 0; }
 
@@ -48,8 +50,8 @@ static void mark_live(builder *b) {
                 b->from->nodes[n]->x[k]->node->mark = mark;
 }
 
-/* Makes the arrays as large as they can get: a target may need a copy, a step a workspace, an effect a
- * copy at the end and one before the first step. */
+/* Makes the arrays as large as they can get: a target may need a copy, a step a workspace, an
+ * effect a copy at the end and one before the first step. */
 static bp_status make_arrays(builder *b) {
     size_t regs = 0, steps = 0, effects = 0;
     for (size_t k = 0; k < b->from->count; k++) {
@@ -70,13 +72,17 @@ static bp_status make_arrays(builder *b) {
     return p->regs && p->steps && p->effects && p->targets ? BP_OK : fail_memory(b);
 }
 
-/* ---- registers ---------------------------------------------------------------------------------- */
+/* ---- registers ------------------------------------------------------------------------------- */
 
 /* Appends a register with memory of its own in the arena. */
 static bpi_reg *add_reg(bpi_program *p, const bp_type *type, size_t bytes) {
     bpi_reg *reg = &p->regs[p->reg_count];
-    *reg = (bpi_reg){.type = type, .bytes = bytes, .root = (uint32_t)p->reg_count,
-                     .first = BPI_NONE, .last = BPI_NONE, .home = BPI_HOME_ARENA};
+    *reg = (bpi_reg){.type = type,
+                     .bytes = bytes,
+                     .root = (uint32_t)p->reg_count,
+                     .first = BPI_NONE,
+                     .last = BPI_NONE,
+                     .home = BPI_HOME_ARENA};
     p->reg_count++;
     return reg;
 }
@@ -96,8 +102,8 @@ static bool is_elsewhere(const bpi_leaf *leaf) {
     return leaf->pointed || (leaf->kind == BPI_SCALAR && leaf->data != &leaf->scalar);
 }
 
-/* Variables and memory given by the extension stay where they are; what a recording gives is bound in every
- * run; the rest is copied into the plan. */
+/* Variables and memory given by the extension stay where they are; what a recording gives is
+ * bound in every run; the rest is copied into the plan. */
 static void place_leaf(builder *b, bpi_reg *reg, const bpi_node *node) {
     const bpi_leaf *leaf = node->leaf;
     uint32_t number = b->leaf_of[node->id];
@@ -157,9 +163,10 @@ static bp_status fill_constants(builder *b) {
     return BP_OK;
 }
 
-/* ---- steps -------------------------------------------------------------------------------------- */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
-/* A step that copies register `from` into a new register, which it returns; BPI_NONE without memory. */
+/* A step that copies register `from` into a new register, which it returns; BPI_NONE without
+ * memory. */
 static uint32_t add_copy(bpi_program *p, uint32_t from) {
     uint32_t *x = bpi_arena_alloc(&p->memory, sizeof *x);
     if (!x)
@@ -168,13 +175,13 @@ static uint32_t add_copy(bpi_program *p, uint32_t from) {
     bpi_reg *reg = add_reg(p, p->regs[from].type, p->regs[from].bytes);
     reg->name = p->regs[from].name;
     uint32_t y = (uint32_t)(reg - p->regs);
-    p->steps[p->step_count++] = (bpi_step){.x = x, .y = y, .workspace = BPI_NONE, .inputs = 1,
-                                           .outputs = 1, .kind = BPI_STEP_COPY};
+    p->steps[p->step_count++] = (bpi_step){
+        .x = x, .y = y, .workspace = BPI_NONE, .inputs = 1, .outputs = 1, .kind = BPI_STEP_COPY};
     return y;
 }
 
-/* Targets are results of the plan. Where a target is what a leaf holds it is copied, before anything
- * changes; the result of an assignment is the variable itself. */
+/* Targets are results of the plan. Where a target is what a leaf holds it is copied, before
+ * anything changes; the result of an assignment is the variable itself. */
 static bp_status add_targets(builder *b) {
     bpi_program *p = b->to;
     for (int k = 0; k < b->targets; k++) {
@@ -210,8 +217,8 @@ static bool add_workspace(builder *b, const bpi_node *node, bpi_step *step) {
         return false;
     for (int k = 0; k < node->inputs; k++)
         types[k] = *node->x[k]->type;
-    bp_signature s = {.op = node->op, .inputs = node->inputs, .x = types, .attr = node->attr,
-                      .why = b->why};
+    bp_signature s = {
+        .op = node->op, .inputs = node->inputs, .x = types, .attr = node->attr, .why = b->why};
     for (int k = 0; k < node->outputs; k++)
         s.y[k] = *node->y[k].type;
     size_t bytes = node->op->workspace(&s);
@@ -225,7 +232,8 @@ static bool add_workspace(builder *b, const bpi_node *node, bpi_step *step) {
 /* Copies operands and attributes into the program's memory. */
 static bool copy_operands(builder *b, const bpi_node *node, bpi_step *step) {
     uint32_t *x = bpi_arena_alloc(&b->to->memory, (size_t)node->inputs * sizeof *x);
-    bp_attr *attr = node->attrs ? bpi_arena_alloc(&b->to->memory, node->attrs * sizeof *attr) : NULL;
+    bp_attr *attr =
+        node->attrs ? bpi_arena_alloc(&b->to->memory, node->attrs * sizeof *attr) : NULL;
     if (!x || (node->attrs && !attr))
         return false;
     for (int k = 0; k < node->inputs; k++)
@@ -249,10 +257,12 @@ static bool copy_operands(builder *b, const bpi_node *node, bpi_step *step) {
 
 static bp_status add_step(builder *b, const bpi_node *node) {
     if (!node->op->forward)
-        return bpi_fail(b->why, BP_ERR_UNSUPPORTED, "%s has neither a forward kernel nor a lower rule",
-                        node->op->name);
+        return bpi_fail(b->why, BP_ERR_UNSUPPORTED,
+                        "%s has neither a forward kernel nor a lower rule", node->op->name);
     bpi_step *step = &b->to->steps[b->to->step_count];
-    *step = (bpi_step){.op = node->op, .y = node->slot, .inputs = node->inputs,
+    *step = (bpi_step){.op = node->op,
+                       .y = node->slot,
+                       .inputs = node->inputs,
                        .outputs = node->outputs,
                        .kind = has_map(node) ? BPI_STEP_MAP : BPI_STEP_KERNEL};
     if (!copy_operands(b, node, step) || !add_workspace(b, node, step))
@@ -269,7 +279,7 @@ static bp_status add_steps(builder *b) {
     return status;
 }
 
-/* ---- effects ------------------------------------------------------------------------------------ */
+/* ---- effects --------------------------------------------------------------------------------- */
 
 /* Every variable is one register, so `effect_of` tells by register which effect there is on it. */
 static bp_status add_effect(builder *b, const bpi_node *node, uint32_t *effect_of) {
@@ -280,10 +290,11 @@ static bp_status add_effect(builder *b, const bpi_node *node, uint32_t *effect_o
         effect_of[reg] = (uint32_t)p->effect_count;
         p->effects[p->effect_count++] = (bpi_effect){variable, reg, value, false};
     } else if (p->effects[effect_of[reg]].value != value) {
-        return bpi_fail(b->why, BP_ERR_STATE,
-                        "assign: \"%s\" is given two different values in one run; combine them before "
-                        "the assignment, or run them one after the other",
-                        variable->name);
+        return bpi_fail(
+            b->why, BP_ERR_STATE,
+            "assign: \"%s\" is given two different values in one run; combine them before "
+            "the assignment, or run them one after the other",
+            variable->name);
     }
     return BP_OK;
 }
@@ -320,7 +331,8 @@ bp_status bpi_program_of(bp_graph *graph, const bpi_rewritten *rewritten, int ta
                          const uint32_t *leaf_of, size_t leaf_count, bpi_program *program,
                          bp_failure *why) {
     *program = (bpi_program){.leaf_count = leaf_count};
-    builder b = {graph, rewritten->roots[0]->node->graph, rewritten, targets, leaf_of, program, why};
+    builder b = {graph, rewritten->roots[0]->node->graph, rewritten, targets, leaf_of, program,
+                 why};
     mark_live(&b);
     bp_status status = make_arrays(&b);
     if (status == BP_OK)

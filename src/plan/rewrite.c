@@ -1,10 +1,11 @@
-/* Rewriting a private graph: every node is visited once, operands first, and either stays, or becomes
- * another tensor: what its op is made of (composites), what a rule says, or an equal node seen before.
+/* Rewriting a private graph: every node is visited once, operands first, and either stays, or
+ * becomes another tensor: what its op is made of (composites), what a rule says, or an equal
+ * node seen before.
  *
- * The graph is private, and most of it is needed: what the roots depend on is marked from its end to its
- * beginning. What lowering and rules record is appended to the graph and visited at once, before the nodes that
- * follow, by a stack of ranges still to be visited: its depth is that of ops made of ops, never that of
- * the graph. */
+ * The graph is private, and most of it is needed: what the roots depend on is marked from its
+ * end to its beginning. What lowering and rules record is appended to the graph and visited at
+ * once, before the nodes that follow, by a stack of ranges still to be visited: its depth is
+ * that of ops made of ops, never that of the graph. */
 #include "inside.h"
 
 #include <string.h>
@@ -17,12 +18,12 @@ enum { DEEPEST = 64 }; /* ops made of ops made of ... */
 /* Nodes still to be visited: those with ids next .. end - 1. */
 typedef struct range {
     size_t next, end;
-    bpi_node *owner;   /* what they were recorded for; NULL: the graph as it was, of which marked nodes count */
-    bp_tensor *result; /* what the owner becomes, once the range is visited; NULL: visit it again */
+    bpi_node *owner;   /* what they were recorded for; NULL: the graph as it was, marked nodes */
+    bp_tensor *result; /* what the owner becomes afterwards; NULL: it is visited again */
 } range;
 
-/* Of the hash table: a part of the hash, so that nodes are looked at only when they are most likely equal,
- * and the id + 1 of the node; 0: empty. */
+/* Of the hash table: a part of the hash, so that nodes are looked at only when they are most
+ * likely equal, and the id + 1 of the node; 0: empty. */
 typedef struct entry {
     uint32_t hash, node;
 } entry;
@@ -40,11 +41,12 @@ typedef struct rewriter {
 } rewriter;
 
 static bp_status fail_memory(rewriter *r) {
-    bpi_graph_fail(r->graph, BP_ERR_MEMORY, "out of memory for a plan of %zu nodes", r->graph->count);
+    bpi_graph_fail(r->graph, BP_ERR_MEMORY, "out of memory for a plan of %zu nodes",
+                   r->graph->count);
     return BP_ERR_MEMORY;
 }
 
-/* ---- what nodes have become --------------------------------------------------------------------- */
+/* ---- what nodes have become ------------------------------------------------------------------ */
 
 static bp_tensor *now(const rewriter *r, bp_tensor *tensor) {
     bp_tensor *first = r->became[tensor->node->id];
@@ -78,10 +80,10 @@ static bp_status keep(rewriter *r, bpi_node *node) {
     return settle(r, node, &node->y[0]);
 }
 
-/* ---- equal nodes -------------------------------------------------------------------------------- */
+/* ---- equal nodes ----------------------------------------------------------------------------- */
 
-/* A variable is always one node. Inputs and what is bound like them are all different; so is what draws or
- * has effects. */
+/* A variable is always one node. Inputs and what is bound like them are all different; so is
+ * what draws or has effects. */
 static bool can_merge(const rewriter *r, const bpi_node *node) {
     if (node->leaf && node->leaf->kind == BPI_VARIABLE)
         return true;
@@ -122,7 +124,8 @@ static uint64_t hash_node(const bpi_node *node) {
 static bool same_attr(const bp_attr *a, const bp_attr *b) {
     if (a->type == BP_ATTR_INTS)
         return a->count == b->count &&
-               (a->count == 0 || memcmp(a->as.list, b->as.list, (size_t)a->count * sizeof(int64_t)) == 0);
+               (a->count == 0 ||
+                memcmp(a->as.list, b->as.list, (size_t)a->count * sizeof(int64_t)) == 0);
     return a->as.i == b->as.i; /* bit for bit, for reals too */
 }
 
@@ -144,8 +147,8 @@ static bool same_node(const bpi_node *a, const bpi_node *b) {
 /* The place in the table of an equal node, or the empty place where it belongs. */
 static entry *place_of(const rewriter *r, const bpi_node *node, uint32_t hash) {
     size_t mask = r->table_size - 1, at = hash & mask;
-    while (r->table[at].node && (r->table[at].hash != hash ||
-                                 !same_node(r->graph->nodes[r->table[at].node - 1], node)))
+    while (r->table[at].node &&
+           (r->table[at].hash != hash || !same_node(r->graph->nodes[r->table[at].node - 1], node)))
         at = (at + 1) & mask;
     return &r->table[at];
 }
@@ -184,7 +187,7 @@ static bp_status keep_or_merge(rewriter *r, bpi_node *node) {
     return keep(r, node);
 }
 
-/* ---- visiting ----------------------------------------------------------------------------------- */
+/* ---- visiting -------------------------------------------------------------------------------- */
 
 /* Has what was recorded from id `start` on visited next, and `owner` then settled as `result`. */
 static bp_status visit_first(rewriter *r, size_t start, bpi_node *owner, bp_tensor *result) {
@@ -205,14 +208,17 @@ static bp_status expand_composite(rewriter *r, bpi_node *node) {
     size_t start = r->graph->count;
     bp_tensor *result = node->op->lower(node->x, node->inputs, node->attr);
     if (!result || !same_type(result, &node->y[0])) {
-        bpi_graph_fail(r->graph, BP_ERR_STATE, "%s: what its lower() records has another type than its "
-                       "infer rule says", node->op->name);
+        bpi_graph_fail(r->graph, BP_ERR_STATE,
+                       "%s: what its lower() records has another type than its "
+                       "infer rule says",
+                       node->op->name);
         return r->graph->why.status;
     }
     return visit_first(r, start, node, result);
 }
 
-/* Elementwise kernels on arrays are given operands of the result's shape: broadcast ones are expanded. */
+/* Elementwise kernels on arrays are given operands of the result's shape: broadcast ones are
+ * expanded. */
 static bool wants_expanding(const bpi_node *node) {
     const bpi_kernels *kernels = node->op->kernel;
     if (!(node->op->flags & BP_OP_ELEMENTWISE) || (kernels && kernels->map))
@@ -296,8 +302,10 @@ static size_t mark_needed(bp_graph *graph, bp_tensor *const *roots, int count) {
     return effects;
 }
 
-/* What the roots have become; and after them the effects that they depend on, which are wanted too. */
-static void gather_roots(rewriter *r, bp_tensor *const *roots, int count, size_t ids, size_t effects) {
+/* What the roots have become; and after them the effects that they depend on, which are wanted
+ * too. */
+static void gather_roots(rewriter *r, bp_tensor *const *roots, int count, size_t ids,
+                         size_t effects) {
     bpi_rewritten *out = r->out;
     for (int k = 0; k < count; k++)
         out->roots[out->root_count++] = now(r, roots[k]);

@@ -1,5 +1,6 @@
-/* The simplifications of single nodes, one table: a rule sees a node whose operands are final, and either
- * returns a tensor that is equal to its output, or replaces operands, or leaves it alone. */
+/* The simplifications of single nodes, one table: a rule sees a node whose operands are final,
+ * and either returns a tensor that is equal to its output, or replaces operands, or leaves it
+ * alone. */
 #include <string.h>
 
 #include "inside.h"
@@ -8,7 +9,7 @@
 
 typedef bp_tensor *rule(bpi_node *node);
 
-/* ---- helpers ------------------------------------------------------------------------------------ */
+/* ---- helpers --------------------------------------------------------------------------------- */
 
 static bool is_op(const bp_tensor *x, const bp_op *op) { return x->node->op == op; }
 
@@ -28,7 +29,7 @@ static bool is_one(const bp_tensor *x) {
     return true;
 }
 
-/* ---- what changes nothing ----------------------------------------------------------------------- */
+/* ---- what changes nothing -------------------------------------------------------------------- */
 
 static bp_tensor *drop(bpi_node *node) { return same_or_null(node->x[0], node); }
 
@@ -52,12 +53,13 @@ static bp_tensor *drop_factor_one(bpi_node *node) {
 
 /* A sum over axes of size 1 only moves elements. */
 static bp_tensor *drop_sum(bpi_node *node) {
-    bool same_count = bp_shape_count(*shape_of(node->x[0])) == bp_shape_count(*shape_of(&node->y[0]));
+    bool same_count =
+        bp_shape_count(*shape_of(node->x[0])) == bp_shape_count(*shape_of(&node->y[0]));
     bool empty = bp_shape_count(*shape_of(node->x[0])) == 0;
     return same_count && !empty ? bp_reshape(node->x[0], *shape_of(&node->y[0])) : NULL;
 }
 
-/* ---- permutations ------------------------------------------------------------------------------- */
+/* ---- permutations ---------------------------------------------------------------------------- */
 
 static bp_axes axes_of(const bpi_node *permute) {
     bp_axes axes = {.count = permute->attr[0].count};
@@ -113,19 +115,20 @@ static bp_tensor *absorb_transposes(bpi_node *node) {
         return NULL;
     bp_tensor *x = swap[0] ? node->x[0]->node->x[0] : node->x[0];
     bp_tensor *y = swap[1] ? node->x[1]->node->x[0] : node->x[1];
-    return bp_matmul_t(x, (node->attr[0].as.i != 0) != swap[0], y, (node->attr[1].as.i != 0) != swap[1]);
+    return bp_matmul_t(x, (node->attr[0].as.i != 0) != swap[0], y,
+                       (node->attr[1].as.i != 0) != swap[1]);
 }
 
-/* ---- broadcasting ------------------------------------------------------------------------------- */
+/* ---- broadcasting ---------------------------------------------------------------------------- */
 
 static bool is_map(const bpi_node *node) {
     const bpi_kernels *kernels = node->op->kernel;
-    return (node->op->flags & BP_OP_ELEMENTWISE) && !(node->op->flags & (BP_OP_RANDOM | BP_OP_EFFECT)) &&
-           kernels && kernels->map;
+    return (node->op->flags & BP_OP_ELEMENTWISE) &&
+           !(node->op->flags & (BP_OP_RANDOM | BP_OP_EFFECT)) && kernels && kernels->map;
 }
 
-/* Elementwise ops broadcast by themselves: an expanded operand need not exist. Where all operands are
- * smaller than the result, the op is done on what is there and its result expanded. */
+/* Elementwise ops broadcast by themselves: an expanded operand need not exist. Where all
+ * operands are smaller than the result, the op is done on what is there and its result expanded. */
 static bp_tensor *absorb_expand(bpi_node *node) {
     bool absorbed = false;
     for (int k = 0; k < node->inputs && is_map(node); k++)
@@ -141,12 +144,13 @@ static bp_tensor *absorb_expand(bpi_node *node) {
     return bp_expand(small, *shape_of(&node->y[0]));
 }
 
-/* ---- constants ---------------------------------------------------------------------------------- */
+/* ---- constants ------------------------------------------------------------------------------- */
 
 static bool can_fold(const bpi_node *node) {
     enum { MOST = 4 };
     bool pure = !(node->op->flags & (BP_OP_RANDOM | BP_OP_EFFECT | BP_OP_LEAF));
-    bool fits = node->outputs == 1 && node->inputs <= MOST && bp_shape_count(*shape_of(&node->y[0])) <= 64;
+    bool fits =
+        node->outputs == 1 && node->inputs <= MOST && bp_shape_count(*shape_of(&node->y[0])) <= 64;
     if (!pure || !fits || !node->op->forward || node->op->workspace)
         return false;
     for (int k = 0; k < node->inputs; k++)
@@ -159,8 +163,8 @@ static bp_array array_of(const bp_tensor *x, void *data) {
     return (bp_array){data, x->type, bp_shape_count(*shape_of(x))};
 }
 
-/* A small op on small constants is computed once, by the reference kernel. One that fails is left to fail
- * when it is run. */
+/* A small op on small constants is computed once, by the reference kernel. One that fails is
+ * left to fail when it is run. */
 static bp_tensor *fold(bpi_node *node) {
     if (!can_fold(node))
         return NULL;
@@ -170,14 +174,19 @@ static bp_tensor *fold(bpi_node *node) {
         x[k] = array_of(node->x[k], (void *)node->x[k]->node->leaf->data);
     y = array_of(&node->y[0], data);
     bp_failure why = {.status = BP_OK};
-    bp_call call = {.op = node->op, .attr = node->attr, .inputs = node->inputs, .outputs = 1, .x = x,
-                    .y = &y, .why = &why};
+    bp_call call = {.op = node->op,
+                    .attr = node->attr,
+                    .inputs = node->inputs,
+                    .outputs = 1,
+                    .x = x,
+                    .y = &y,
+                    .why = &why};
     if (node->op->forward(&call) != BP_OK)
         return NULL;
     return bp_constant(node->graph, node->y[0].type->dtype, *shape_of(&node->y[0]), data);
 }
 
-/* ---- the table ---------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 static const struct {
     const bp_op *op; /* NULL: any */

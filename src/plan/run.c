@@ -7,16 +7,11 @@ void *bpi_reg_address(const bpi_plan *plan, uint32_t reg, const char *arena) {
     const bpi_program *p = &plan->program;
     const bpi_reg *root = &p->regs[p->regs[reg].root];
     switch ((bpi_home)root->home) {
-    case BPI_HOME_ARENA:
-        return (char *)arena + root->at.offset;
-    case BPI_HOME_RESULT:
-        return p->results + root->at.offset;
-    case BPI_HOME_CONSTANT:
-        return p->constants + root->at.offset;
-    case BPI_HOME_LEAF:
-        return (void *)plan->leaves[root->at.leaf]->data;
-    case BPI_HOME_FIXED:
-        break;
+    case BPI_HOME_ARENA: return (char *)arena + root->at.offset;
+    case BPI_HOME_RESULT: return p->results + root->at.offset;
+    case BPI_HOME_CONSTANT: return p->constants + root->at.offset;
+    case BPI_HOME_LEAF: return (void *)plan->leaves[root->at.leaf]->data;
+    case BPI_HOME_FIXED: break;
     }
     return (void *)root->at.fixed;
 }
@@ -37,8 +32,8 @@ bp_status bpi_step_fail(const bpi_program *program, const bpi_step *step, bp_sta
         const bpi_reg *reg = &program->regs[step->x[k]];
         char shape[BPI_SHAPE_TEXT];
         length += (size_t)bpi_format(operands + length, sizeof operands - length, "%s%s%s%s %s",
-                                     k ? ", " : "", reg->name ? reg->name : "", reg->name ? " " : "",
-                                     bp_dtype_name(reg->type->dtype),
+                                     k ? ", " : "", reg->name ? reg->name : "",
+                                     reg->name ? " " : "", bp_dtype_name(reg->type->dtype),
                                      bpi_shape_text(&reg->type->shape, shape));
     }
     const char *name = program->regs[step->y].name;
@@ -49,7 +44,7 @@ bp_status bpi_step_fail(const bpi_program *program, const bpi_step *step, bp_sta
     return bpi_fail(why, status, "%s", text);
 }
 
-/* ---- the leaves --------------------------------------------------------------------------------- */
+/* ---- the leaves ------------------------------------------------------------------------------ */
 
 static bool inside(const void *at, const void *block, size_t bytes) {
     return (uintptr_t)at >= (uintptr_t)block && (uintptr_t)at - (uintptr_t)block < bytes;
@@ -64,9 +59,10 @@ static bp_status check_pointer(const bpi_plan *plan, const void *data, bp_failur
                                     bpi_type_bytes(&p->effects[k].variable->type));
     if (!written)
         return BP_OK;
-    return bpi_fail(why, BP_ERR_STATE,
-                    "bp_point: an input points at memory that this run writes (a result, or a variable "
-                    "that it assigns); copy the values into the input with bp_write");
+    return bpi_fail(
+        why, BP_ERR_STATE,
+        "bp_point: an input points at memory that this run writes (a result, or a variable "
+        "that it assigns); copy the values into the input with bp_write");
 }
 
 /* Makes the operands point where the leaves are now. */
@@ -84,7 +80,7 @@ static bp_status point_leaves(bpi_plan *plan, bp_failure *why) {
     return BP_OK;
 }
 
-/* ---- running ------------------------------------------------------------------------------------ */
+/* ---- running --------------------------------------------------------------------------------- */
 
 /* Makes the arena large enough for a plan; other plans find out that it has moved when they run. */
 static bool grow_arena(bpi_plans *plans, size_t bytes) {

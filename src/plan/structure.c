@@ -1,9 +1,9 @@
 /* The key of a request: the structure of what its targets depend on, as a stream of words.
  *
- * Two requests with equal words compute the same from their leaves. Nodes are written in the order of
- * recording: the op, the types of the outputs, operands by their place in the closure, attributes by
- * value. A variable is its address, a small constant its bytes; inputs, scalars and large constants are
- * only their type, since a plan reads them anew in every run. */
+ * Two requests with equal words compute the same from their leaves. Nodes are written in the
+ * order of recording: the op, the types of the outputs, operands by their place in the closure,
+ * attributes by value. A variable is its address, a small constant its bytes; inputs, scalars
+ * and large constants are only their type, since a plan reads them anew in every run. */
 #include <string.h>
 
 #include "inside.h"
@@ -29,9 +29,7 @@ static bool reserve(bpi_structure *s, size_t more) {
 }
 
 /* Appends a word for which there is room. */
-static void put(bpi_structure *s, uint64_t word) {
-    s->words[s->count++] = word;
-}
+static void put(bpi_structure *s, uint64_t word) { s->words[s->count++] = word; }
 
 static void put_pointer(bpi_structure *s, const void *pointer) {
     put(s, (uint64_t)(uintptr_t)pointer);
@@ -67,7 +65,8 @@ static bool put_attr(bpi_structure *s, const bp_attr *attr) {
         return put_bytes(s, attr->as.list, (size_t)attr->count * sizeof(int64_t));
     }
     uint64_t word;
-    memcpy(&word, attr->type == BP_ATTR_REAL ? (const void *)&attr->as.f : &attr->as.i, sizeof word);
+    memcpy(&word, attr->type == BP_ATTR_REAL ? (const void *)&attr->as.f : &attr->as.i,
+           sizeof word);
     put(s, word);
     return true;
 }
@@ -130,7 +129,8 @@ bp_status bpi_structure_of(bp_graph *graph, const bpi_request *request, bpi_stru
     ok = ok && put_request(s, graph, request);
     bpi_free(closure.nodes);
     if (!ok) {
-        bpi_graph_fail(graph, BP_ERR_MEMORY, "out of memory for the structure of %zu nodes", closure.count);
+        bpi_graph_fail(graph, BP_ERR_MEMORY, "out of memory for the structure of %zu nodes",
+                       closure.count);
         return BP_ERR_MEMORY;
     }
     s->hash = hash_words(s->words, s->count);

@@ -16,14 +16,16 @@ bp_graph *bpi_graph_of(const char *function, bp_tensor *const *tensors, int coun
         graph = tensors[k] ? tensors[k]->node->graph : NULL;
     for (int k = 0; k < count && graph; k++)
         if (!tensors[k])
-            return bpi_graph_fail(graph, BP_ERR_ARGUMENT,
-                                  "%s: tensor number %d of %d is NULL; was the call that made it checked?",
-                                  function, k + 1, count);
+            return bpi_graph_fail(
+                graph, BP_ERR_ARGUMENT,
+                "%s: tensor number %d of %d is NULL; was the call that made it checked?", function,
+                k + 1, count);
         else if (tensors[k]->node->graph != graph)
-            return bpi_graph_fail(graph, BP_ERR_ARGUMENT,
-                                  "%s: tensor number %d (%s \"%s\") belongs to another graph than the "
-                                  "first; give each graph's tensors in a call of their own",
-                                  function, k + 1, tensors[k]->node->op->name, bp_name(tensors[k]));
+            return bpi_graph_fail(
+                graph, BP_ERR_ARGUMENT,
+                "%s: tensor number %d (%s \"%s\") belongs to another graph than the "
+                "first; give each graph's tensors in a call of their own",
+                function, k + 1, tensors[k]->node->op->name, bp_name(tensors[k]));
     return graph;
 }
 
@@ -106,11 +108,11 @@ double bp_item(bp_tensor *tensor) {
         return NAN;
     if (bp_tensor_count(tensor) != 1) {
         char shape[BPI_SHAPE_TEXT];
-        bpi_graph_fail(tensor->node->graph, BP_ERR_SHAPE,
-                       "bp_item: %s \"%s\" has shape %s, not one element; reduce it (bp_sum, bp_mean) "
-                       "or read it with bp_data",
-                       tensor->node->op->name, bp_name(tensor),
-                       bpi_shape_text(&tensor->type->shape, shape));
+        bpi_graph_fail(
+            tensor->node->graph, BP_ERR_SHAPE,
+            "bp_item: %s \"%s\" has shape %s, not one element; reduce it (bp_sum, bp_mean) "
+            "or read it with bp_data",
+            tensor->node->op->name, bp_name(tensor), bpi_shape_text(&tensor->type->shape, shape));
         return NAN;
     }
     const void *values = bp_data(tensor);
