@@ -131,6 +131,8 @@ static bp_status verify_program(bp_model *m, bp_graph *g, results *r) {
     bp_tensor *loss = bp_sum(bp_mul(bp_relu(w), bp_detach(bp_exp(w))), BP_ALL, false);
     if (!loss)
         return bp_failed(g) ? bp_error_status(g) : BP_ERR_STATE;
+    if (!bp_explain(loss, w))
+        return bp_error_status(g);
     bp_status status = bp_check_gradients(loss, &config, &report);
     r->checked[0] = report.checked;
     if (status == BP_OK)

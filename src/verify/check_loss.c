@@ -79,7 +79,7 @@ bp_status bp_check_gradients(bp_tensor *loss, const bp_check_config *config, bp_
     bpi_scratch scratch = {0};
     bp_status status = check_arguments(&check, loss);
     if (status == BP_OK)
-        status = bpi_scratch_open(&check, loss, &scratch);
+        status = bpi_scratch_open(&check, loss, NULL, &scratch);
     if (status == BP_OK && scratch.inputs == 0)
         status = bpi_fail(&check.why, BP_ERR_GRADIENT, "the loss depends on no float input and on no "
                           "parameter that gradients flow to");

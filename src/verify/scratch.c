@@ -81,6 +81,10 @@ static bpi_node *copy_leaf(copying *c, const bpi_node *node) {
     return input->node;
 }
 
+static bp_tensor *copied(const copying *c, const bp_tensor *tensor) {
+    return &c->copies[tensor->node->slot]->y[tensor->index];
+}
+
 static bpi_node *copy_op(copying *c, const bpi_node *node) {
     bp_tensor **x = bpi_check_room(c->check, node->inputs, sizeof *x);
     for (int k = 0; x && k < node->inputs; k++) {
@@ -88,7 +92,7 @@ static bpi_node *copy_op(copying *c, const bpi_node *node) {
             const bp_type *type = node->x[k]->type;
             x[k] = new_input(c->scratch->graph, type, c->values[c->frozen++]);
         } else {
-            x[k] = &c->copies[node->x[k]->node->slot]->y[node->x[k]->index];
+            x[k] = copied(c, node->x[k]);
         }
         if (!x[k])
             return NULL;
@@ -101,7 +105,7 @@ static bpi_node *copy_op(copying *c, const bpi_node *node) {
              : NULL;
 }
 
-static bp_status copy_all(copying *c, const bp_tensor *loss) {
+static bp_status copy_all(copying *c, bp_tensor *const *targets, int count) {
     bpi_scratch *s = c->scratch;
     for (size_t k = 0; k < c->closure.count; k++) {
         const bpi_node *node = c->closure.nodes[k];
@@ -110,7 +114,8 @@ static bp_status copy_all(copying *c, const bp_tensor *loss) {
             return bpi_check_stop(c->check, BP_ERR_MEMORY, s->graph);
         s->kinked = s->kinked || (node->op->kinks && node->op->kinks[0]);
     }
-    s->loss = &c->copies[loss->node->slot]->y[loss->index];
+    s->loss = copied(c, targets[0]);
+    s->wrt = count > 1 ? copied(c, targets[1]) : NULL;
     return BP_OK;
 }
 
@@ -129,10 +134,10 @@ static bp_status keep_reached(bpi_check *check, bpi_scratch *s) {
     return BP_OK;
 }
 
-static bp_status copy_frozen(bpi_check *check, bpi_scratch *s, bp_tensor *loss) {
+static bp_status copy_frozen(bpi_check *check, bpi_scratch *s, bp_tensor *const *targets, int count) {
     copying c = {.check = check, .scratch = s};
     int total;
-    bp_status status = bpi_closure_of(s->original, &loss, 1, &c.closure);
+    bp_status status = bpi_closure_of(s->original, targets, count, &c.closure);
     if (status != BP_OK)
         return bpi_check_stop(check, status, s->original);
     status = freeze(check, &c.closure, &c.which, &c.values, &total);
@@ -142,7 +147,7 @@ static bp_status copy_frozen(bpi_check *check, bpi_scratch *s, bp_tensor *loss) 
     c.copies = bpi_check_room(check, c.closure.count + 1, sizeof *c.copies);
     s->x = bpi_check_room(check, c.closure.count + 1, sizeof *s->x);
     if (status == BP_OK)
-        status = c.copies && s->x ? copy_all(&c, loss) : check->why.status;
+        status = c.copies && s->x ? copy_all(&c, targets, count) : check->why.status;
     bpi_free(c.closure.nodes);
     return status == BP_OK ? keep_reached(check, s) : status;
 }
@@ -243,18 +248,19 @@ static bp_status leave_kinks(bpi_check *check, bpi_scratch *s) {
 
 /* ---- opening and closing ------------------------------------------------------------------------ */
 
-bp_status bpi_scratch_open(bpi_check *check, bp_tensor *loss, bpi_scratch *s) {
+bp_status bpi_scratch_open(bpi_check *check, bp_tensor *loss, bp_tensor *wrt, bpi_scratch *s) {
     bp_graph *from = loss->node->graph;
     *s = (bpi_scratch){.original = bp_graph_new(from->model), .graph = bp_graph_new(from->model)};
     if (!s->original || !s->graph)
         return bpi_fail(&check->why, BP_ERR_MEMORY, "out of memory while checking gradients");
     bp_set_executor(s->original, BP_NAIVE);
     bp_set_executor(s->graph, BP_NAIVE);
-    bp_tensor *copy;
-    bp_status status = bpi_clone(s->original, &loss, 1, BP_F64, &copy);
+    bp_tensor *targets[] = {loss, wrt}, *copies[2];
+    int count = wrt ? 2 : 1;
+    bp_status status = bpi_clone(s->original, targets, count, BP_F64, copies);
     if (status != BP_OK)
         return bpi_check_stop(check, status, s->original);
-    status = copy_frozen(check, s, copy);
+    status = copy_frozen(check, s, copies, count);
     if (status == BP_OK && s->kinked)
         status = leave_kinks(check, s);
     return status;
