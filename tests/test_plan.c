@@ -843,6 +843,9 @@ START_TEST(wrong_calls_are_refused_with_words) {
     expect_failure(BP_ERR_DTYPE, "the result");
     ck_assert(isnan(bp_item(y)));
     expect_failure(BP_ERR_SHAPE, "the result");
+    bp_tensor *w = bp_parameter(graph, "w", BP_F64, BP_SCALAR, bp_init_constant(3)), *none = NULL;
+    ck_assert_int_eq(bp_step_with(bp_sgd(model, NULL), bp_square(w), &none, 1), BP_ERR_ARGUMENT);
+    expect_failure(BP_ERR_ARGUMENT, "bp_step");
     double small[3];
     ck_assert_int_eq(bp_read(y, small, sizeof small), BP_ERR_ARGUMENT);
     expect_failure(BP_ERR_ARGUMENT, "32 bytes");
