@@ -3,18 +3,17 @@
 #include "record.h"
 
 /* All dtypes but bool and u8. */
-static bp_status infer_signed(bp_signature *s)
-{
+static bp_status infer_signed(bp_signature *s) {
     if (s->x[0].dtype == BP_BOOL || s->x[0].dtype == BP_U8)
-        return bp_infer_fail(s, BP_ERR_DTYPE, "needs a number with a sign, not %s; bp_cast it first",
+        return bp_infer_fail(s, BP_ERR_DTYPE,
+                             "needs a number with a sign, not %s; bp_cast it first",
                              bp_dtype_name(s->x[0].dtype));
     return bp_infer_same(s);
 }
 
 /* ---- two operands ----------------------------------------------------------------------------- */
 
-static void add_vjp(bp_vjp *v)
-{
+static void add_vjp(bp_vjp *v) {
     v->gx[0] = v->gy[0];
     v->gx[1] = v->gy[0];
 }
@@ -36,18 +35,13 @@ const bp_op bpi_op_add = {
                                      "[2,3,2] [2,3,2]", "[1,4] [1]", "[] [3]", "[0,3] [3]", NULL},
 };
 
-bp_tensor *bp_add(bp_tensor *x, bp_tensor *y)
-{
-    return bpi_record2(&bpi_op_add, x, y, NULL);
-}
+bp_tensor *bp_add(bp_tensor *x, bp_tensor *y) { return bpi_record2(&bpi_op_add, x, y, NULL); }
 
-bp_tensor *bp_shift(bp_tensor *x, double offset)
-{
+bp_tensor *bp_shift(bp_tensor *x, double offset) {
     return x ? bp_add(x, bp_scalar(bp_tensor_graph(x), bp_tensor_dtype(x), offset)) : NULL;
 }
 
-static void sub_vjp(bp_vjp *v)
-{
+static void sub_vjp(bp_vjp *v) {
     v->gx[0] = v->gy[0];
     if (v->need[1])
         v->gx[1] = bp_neg(v->gy[0]);
@@ -70,13 +64,9 @@ const bp_op bpi_op_sub = {
                                      "[2,3,2] [2,3,2]", "[1,4] [1]", "[] [3]", "[0,3] [3]", NULL},
 };
 
-bp_tensor *bp_sub(bp_tensor *x, bp_tensor *y)
-{
-    return bpi_record2(&bpi_op_sub, x, y, NULL);
-}
+bp_tensor *bp_sub(bp_tensor *x, bp_tensor *y) { return bpi_record2(&bpi_op_sub, x, y, NULL); }
 
-static void mul_vjp(bp_vjp *v)
-{
+static void mul_vjp(bp_vjp *v) {
     if (v->need[0])
         v->gx[0] = bp_mul(v->gy[0], v->x[1]);
     if (v->need[1])
@@ -100,33 +90,28 @@ const bp_op bpi_op_mul = {
                                      "[2,3,2] [2,3,2]", "[1,4] [1]", "[] [3]", "[0,3] [3]", NULL},
 };
 
-bp_tensor *bp_mul(bp_tensor *x, bp_tensor *y)
-{
-    return bpi_record2(&bpi_op_mul, x, y, NULL);
-}
+bp_tensor *bp_mul(bp_tensor *x, bp_tensor *y) { return bpi_record2(&bpi_op_mul, x, y, NULL); }
 
-bp_tensor *bp_scale(bp_tensor *x, double factor)
-{
+bp_tensor *bp_scale(bp_tensor *x, double factor) {
     return x ? bp_mul(x, bp_scalar(bp_tensor_graph(x), bp_tensor_dtype(x), factor)) : NULL;
 }
 
 /* gz / y is recorded once and serves both: gy = -gz x / y² = -(gz / y) z. */
-static void div_vjp(bp_vjp *v)
-{
+static void div_vjp(bp_vjp *v) {
     bp_tensor *quotient = bp_div(v->gy[0], v->x[1]);
     v->gx[0] = quotient;
     if (v->need[1])
         v->gx[1] = bp_neg(bp_mul(quotient, v->y[0]));
 }
 
-static void div_cost(const bp_signature *s, double *flops, double *bytes)
-{
+static void div_cost(const bp_signature *s, double *flops, double *bytes) {
     bpi_cost_map(s, 4, flops, bytes);
 }
 
 const bp_op bpi_op_div = {
     .name = "div",
-    .summary = "The quotient of two tensors, element by element; of integers truncated towards zero.",
+    .summary =
+        "The quotient of two tensors, element by element; of integers truncated towards zero.",
     .arity = 2,
     .operands = {{.name = "x"}, {.name = "y"}},
     .flags = BP_OP_ELEMENTWISE,
@@ -142,21 +127,15 @@ const bp_op bpi_op_div = {
               "zero, and of the smallest integer by -1, is an error of the run",
     .samples = (const char *const[]){"[3] [3](0.5,2)", "[] [](0.5,2)", "[2,3] [3](-2,-0.5)",
                                      "[3] [2,3](0.5,2)", "[2,1,3] [4,1](0.5,2)",
-                                     "[2,3,2] [2,3,2](-2,-0.5)", "[1,4] [1](0.5,2)", "[] [3](0.5,2)",
-                                     "[0,3] [3](0.5,2)", NULL},
+                                     "[2,3,2] [2,3,2](-2,-0.5)", "[1,4] [1](0.5,2)",
+                                     "[] [3](0.5,2)", "[0,3] [3](0.5,2)", NULL},
 };
 
-bp_tensor *bp_div(bp_tensor *x, bp_tensor *y)
-{
-    return bpi_record2(&bpi_op_div, x, y, NULL);
-}
+bp_tensor *bp_div(bp_tensor *x, bp_tensor *y) { return bpi_record2(&bpi_op_div, x, y, NULL); }
 
 /* ---- one operand ------------------------------------------------------------------------------ */
 
-static void neg_vjp(bp_vjp *v)
-{
-    v->gx[0] = bp_neg(v->gy[0]);
-}
+static void neg_vjp(bp_vjp *v) { v->gx[0] = bp_neg(v->gy[0]); }
 
 const bp_op bpi_op_neg = {
     .name = "neg",
@@ -174,15 +153,9 @@ const bp_op bpi_op_neg = {
     .samples = (const char *const[]){"[3]", "[]", "[1,4]", "[2,3,2]", "[0,3]", NULL},
 };
 
-bp_tensor *bp_neg(bp_tensor *x)
-{
-    return bpi_record1(&bpi_op_neg, x, NULL);
-}
+bp_tensor *bp_neg(bp_tensor *x) { return bpi_record1(&bpi_op_neg, x, NULL); }
 
-static void abs_vjp(bp_vjp *v)
-{
-    v->gx[0] = bp_mul(v->gy[0], bp_sign(v->x[0]));
-}
+static void abs_vjp(bp_vjp *v) { v->gx[0] = bp_mul(v->gy[0], bp_sign(v->x[0])); }
 
 const bp_op bpi_op_abs = {
     .name = "abs",
@@ -198,18 +171,13 @@ const bp_op bpi_op_abs = {
     .gradient = "gx = gy * sign(x)",
     .kinks = "x",
     .source = "derivative 0 at 0, as in PyTorch",
-    .samples = (const char *const[]){"[3]", "[]", "[1,4]", "[2,3,2]", "[3](-2,-0.5)", "[0,3]", NULL},
+    .samples =
+        (const char *const[]){"[3]", "[]", "[1,4]", "[2,3,2]", "[3](-2,-0.5)", "[0,3]", NULL},
 };
 
-bp_tensor *bp_abs(bp_tensor *x)
-{
-    return bpi_record1(&bpi_op_abs, x, NULL);
-}
+bp_tensor *bp_abs(bp_tensor *x) { return bpi_record1(&bpi_op_abs, x, NULL); }
 
-static void sign_vjp(bp_vjp *v)
-{
-    v->gx[0] = bpi_full_like(v->x[0], 0);
-}
+static void sign_vjp(bp_vjp *v) { v->gx[0] = bpi_full_like(v->x[0], 0); }
 
 const bp_op bpi_op_sign = {
     .name = "sign",
@@ -228,13 +196,9 @@ const bp_op bpi_op_sign = {
     .samples = (const char *const[]){"[3]", "[]", "[1,4]", "[2,3,2]", "[0,3]", NULL},
 };
 
-bp_tensor *bp_sign(bp_tensor *x)
-{
-    return bpi_record1(&bpi_op_sign, x, NULL);
-}
+bp_tensor *bp_sign(bp_tensor *x) { return bpi_record1(&bpi_op_sign, x, NULL); }
 
-static void square_vjp(bp_vjp *v)
-{
+static void square_vjp(bp_vjp *v) {
     v->gx[0] = bp_mul(v->gy[0], bp_mul(v->x[0], bpi_scalar_like(v->x[0], 2)));
 }
 
@@ -254,7 +218,4 @@ const bp_op bpi_op_square = {
     .samples = (const char *const[]){"[3]", "[]", "[1,4]", "[2,3,2]", "[3](-3,3)", "[0,3]", NULL},
 };
 
-bp_tensor *bp_square(bp_tensor *x)
-{
-    return bpi_record1(&bpi_op_square, x, NULL);
-}
+bp_tensor *bp_square(bp_tensor *x) { return bpi_record1(&bpi_op_square, x, NULL); }

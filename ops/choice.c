@@ -2,20 +2,19 @@
  * infinity of the side that is not chosen out of the result and out of the gradient. */
 #include "record.h"
 
-static bp_status infer(bp_signature *s)
-{
+static bp_status infer(bp_signature *s) {
     if (s->x[0].dtype != BP_BOOL)
-        return bp_infer_fail(s, BP_ERR_DTYPE,
-                             "the condition must be bool, not %s; compare it (bp_not_equal(c, zero)) "
-                             "or bp_cast it",
-                             bp_dtype_name(s->x[0].dtype));
+        return bp_infer_fail(
+            s, BP_ERR_DTYPE,
+            "the condition must be bool, not %s; compare it (bp_not_equal(c, zero)) "
+            "or bp_cast it",
+            bp_dtype_name(s->x[0].dtype));
     s->y[0].dtype = s->x[1].dtype;
     bp_status status = bpi_infer_one_dtype(s, 1);
     return status == BP_OK ? bpi_infer_broadcast_shapes(s, &s->y[0].shape) : status;
 }
 
-static void where_vjp(bp_vjp *v)
-{
+static void where_vjp(bp_vjp *v) {
     bp_tensor *zero = bpi_scalar_like(v->gy[0], 0);
     if (v->need[1])
         v->gx[1] = bp_where(v->x[0], v->gy[0], zero);
@@ -43,7 +42,6 @@ const bp_op bpi_op_where = {
                                      "[2,3,2]:bool [2,3,2] [2,3,2]", "[0,3]:bool [3] [3]", NULL},
 };
 
-bp_tensor *bp_where(bp_tensor *condition, bp_tensor *x, bp_tensor *y)
-{
+bp_tensor *bp_where(bp_tensor *condition, bp_tensor *x, bp_tensor *y) {
     return bpi_record3(&bpi_op_where, condition, x, y, NULL);
 }

@@ -2,8 +2,7 @@
  * not_equal, which is true. No gradient flows through them. */
 #include "record.h"
 
-static bp_status infer(bp_signature *s)
-{
+static bp_status infer(bp_signature *s) {
     bp_status status = bp_infer_broadcast(s);
     s->y[0].dtype = BP_BOOL;
     return status;
@@ -36,10 +35,7 @@ const bp_op bpi_op_equal = {
     .samples = samples,
 };
 
-bp_tensor *bp_equal(bp_tensor *x, bp_tensor *y)
-{
-    return bpi_record2(&bpi_op_equal, x, y, NULL);
-}
+bp_tensor *bp_equal(bp_tensor *x, bp_tensor *y) { return bpi_record2(&bpi_op_equal, x, y, NULL); }
 
 const bp_op bpi_op_not_equal = {
     .name = "not_equal",
@@ -55,8 +51,7 @@ const bp_op bpi_op_not_equal = {
     .samples = samples,
 };
 
-bp_tensor *bp_not_equal(bp_tensor *x, bp_tensor *y)
-{
+bp_tensor *bp_not_equal(bp_tensor *x, bp_tensor *y) {
     return bpi_record2(&bpi_op_not_equal, x, y, NULL);
 }
 
@@ -74,10 +69,7 @@ const bp_op bpi_op_less = {
     .samples = samples,
 };
 
-bp_tensor *bp_less(bp_tensor *x, bp_tensor *y)
-{
-    return bpi_record2(&bpi_op_less, x, y, NULL);
-}
+bp_tensor *bp_less(bp_tensor *x, bp_tensor *y) { return bpi_record2(&bpi_op_less, x, y, NULL); }
 
 const bp_op bpi_op_less_equal = {
     .name = "less_equal",
@@ -93,8 +85,7 @@ const bp_op bpi_op_less_equal = {
     .samples = samples,
 };
 
-bp_tensor *bp_less_equal(bp_tensor *x, bp_tensor *y)
-{
+bp_tensor *bp_less_equal(bp_tensor *x, bp_tensor *y) {
     return bpi_record2(&bpi_op_less_equal, x, y, NULL);
 }
 
@@ -112,8 +103,7 @@ const bp_op bpi_op_greater = {
     .samples = samples,
 };
 
-bp_tensor *bp_greater(bp_tensor *x, bp_tensor *y)
-{
+bp_tensor *bp_greater(bp_tensor *x, bp_tensor *y) {
     return bpi_record2(&bpi_op_greater, x, y, NULL);
 }
 
@@ -131,7 +121,6 @@ const bp_op bpi_op_greater_equal = {
     .samples = samples,
 };
 
-bp_tensor *bp_greater_equal(bp_tensor *x, bp_tensor *y)
-{
+bp_tensor *bp_greater_equal(bp_tensor *x, bp_tensor *y) {
     return bpi_record2(&bpi_op_greater_equal, x, y, NULL);
 }

@@ -7,15 +7,11 @@
 
 #include "text.h"
 
-static bool is_index(bp_dtype dtype)
-{
-    return dtype == BP_I32 || dtype == BP_I64;
-}
+static bool is_index(bp_dtype dtype) { return dtype == BP_I32 || dtype == BP_I64; }
 
 /* ---- the shape rule --------------------------------------------------------------------------- */
 
-static bp_status infer_classes(bp_signature *s)
-{
+static bp_status infer_classes(bp_signature *s) {
     bp_shape samples = s->x[0].shape, target = s->x[1].shape;
     samples.rank--;
     if (bp_shape_equal(samples, target))
@@ -31,8 +27,7 @@ static bp_status infer_classes(bp_signature *s)
                          bpi_shape_text(&samples, want), bpi_shape_text(&target, have), hint);
 }
 
-static bp_status infer_probabilities(bp_signature *s)
-{
+static bp_status infer_probabilities(bp_signature *s) {
     bp_shape samples = s->x[0].shape;
     samples.rank--;
     if (bp_shape_equal(samples, s->x[1].shape))
@@ -43,29 +38,25 @@ static bp_status infer_probabilities(bp_signature *s)
     return bp_infer_same(s);
 }
 
-static bp_status infer(bp_signature *s)
-{
+static bp_status infer(bp_signature *s) {
     if (!bp_dtype_is_float(s->x[0].dtype))
         return bp_infer_fail(s, BP_ERR_DTYPE, "logits must be f32 or f64, not %s",
                              bp_dtype_name(s->x[0].dtype));
     if (s->x[0].shape.rank < 1)
         return bp_infer_fail(s, BP_ERR_SHAPE, "logits need a last dimension: one logit per class");
-    bp_status status =
-        is_index(s->x[1].dtype) ? infer_classes(s) : infer_probabilities(s);
+    bp_status status = is_index(s->x[1].dtype) ? infer_classes(s) : infer_probabilities(s);
     s->y[0] = (bp_type){.dtype = s->x[0].dtype, .shape = BP_SCALAR};
     return status;
 }
 
 /* ---- the op ----------------------------------------------------------------------------------- */
 
-static int64_t class_count(bp_tensor *logits)
-{
+static int64_t class_count(bp_tensor *logits) {
     bp_shape shape = bp_tensor_shape(logits);
     return shape.size[shape.rank - 1];
 }
 
-static double sample_count(bp_tensor *logits)
-{
+static double sample_count(bp_tensor *logits) {
     bp_shape shape = bp_tensor_shape(logits);
     shape.rank--;
     return (double)bp_shape_count(shape);
@@ -73,8 +64,7 @@ static double sample_count(bp_tensor *logits)
 
 /* With class numbers a choice, not a product: a logit of -inf in another class is no 0 * inf. A number
  * that is no class fails in one_hot. */
-static bp_tensor *lower(bp_tensor *const *x, int inputs, const bp_attr *attr)
-{
+static bp_tensor *lower(bp_tensor *const *x, int inputs, const bp_attr *attr) {
     (void)inputs, (void)attr;
     bp_tensor *logits = x[0], *target = x[1];
     bp_tensor *log_p = bp_log_softmax(logits, -1), *chosen;
@@ -87,8 +77,7 @@ static bp_tensor *lower(bp_tensor *const *x, int inputs, const bp_attr *attr)
     return bp_mul(sum, bpi_scalar_like(logits, -1 / sample_count(logits)));
 }
 
-static void cross_entropy_vjp(bp_vjp *v)
-{
+static void cross_entropy_vjp(bp_vjp *v) {
     bp_tensor *logits = v->x[0], *target = v->x[1];
     double share = sample_count(logits) > 0 ? 1 / sample_count(logits) : 0;
     bp_tensor *g = bp_mul(v->gy[0], bpi_scalar_like(logits, share));
@@ -119,13 +108,12 @@ const bp_op bpi_op_cross_entropy = {
                 "glogits = gy / n * (softmax(logits, -1) * sum(t, -1) - t); "
                 "gtarget = -gy / n * log_softmax(logits, -1)",
     .source = "as in PyTorch",
-    .samples = (const char *const[]){"[4,5] [4,5]:prob", "[4,5] [4]:i64{4,0,2,2}", "[1,3] [1]:i32{1}",
-                                     "[3] []:i64{2}", "[3] [3]:prob", "[2,3,4] [2,3]:i64<4",
-                                     "[2,3,4] [2,3,4]", "[3,4](-5,5) [3]:i32<4", "[0,3] [0]:i64<3",
-                                     NULL},
+    .samples =
+        (const char *const[]){"[4,5] [4,5]:prob", "[4,5] [4]:i64{4,0,2,2}", "[1,3] [1]:i32{1}",
+                              "[3] []:i64{2}", "[3] [3]:prob", "[2,3,4] [2,3]:i64<4",
+                              "[2,3,4] [2,3,4]", "[3,4](-5,5) [3]:i32<4", "[0,3] [0]:i64<3", NULL},
 };
 
-bp_tensor *bp_cross_entropy(bp_tensor *logits, bp_tensor *target)
-{
+bp_tensor *bp_cross_entropy(bp_tensor *logits, bp_tensor *target) {
     return bpi_record2(&bpi_op_cross_entropy, logits, target, NULL);
 }

@@ -11,13 +11,12 @@
 #include "graph.h"
 #include "random.h"
 
-static bp_status infer(bp_signature *s)
-{
+static bp_status infer(bp_signature *s) {
     double rate = s->attr[0].as.f;
     if (!(rate >= 0 && rate < 1))
-        return bp_infer_fail(s, BP_ERR_ARGUMENT,
-                             "rate %g is not in [0,1): it is the share of elements that become zero",
-                             rate);
+        return bp_infer_fail(
+            s, BP_ERR_ARGUMENT,
+            "rate %g is not in [0,1): it is the share of elements that become zero", rate);
     return bp_infer_float(s);
 }
 
@@ -25,8 +24,7 @@ static bp_status infer(bp_signature *s)
 
 /* Element i takes word i % 4 of block i / 4 of the stream (step, ordinal) of the seed; it is dropped
  * when the word is below rate 2³². */
-static bp_status mask_forward(const bp_call *call)
-{
+static bp_status mask_forward(const bp_call *call) {
     double rate = call->attr[0].as.f;
     uint64_t limit = (uint64_t)(rate * 0x1p32);
     uint64_t stream = call->random[2] << 32 | (uint32_t)call->random[1];
@@ -40,8 +38,7 @@ static bp_status mask_forward(const bp_call *call)
     return BP_OK;
 }
 
-static void mask_cost(const bp_signature *s, double *flops, double *bytes)
-{
+static void mask_cost(const bp_signature *s, double *flops, double *bytes) {
     bpi_cost_map(s, 20, flops, bytes);
 }
 
@@ -57,20 +54,19 @@ const bp_op bpi_op_dropout_mask = {
     .cost = mask_cost,
     .formula = "y = dropout_mask(x, rate, ordinal)",
     .source = "Philox4x32-10, Salmon et al. 2011",
-    .samples = (const char *const[]){"[20] | rate=0.3 ordinal=0", "[] | rate=0 ordinal=1",
-                                     "[4,5] | rate=0.5 ordinal=7", "[0,3] | rate=0.5 ordinal=2", NULL},
+    .samples =
+        (const char *const[]){"[20] | rate=0.3 ordinal=0", "[] | rate=0 ordinal=1",
+                              "[4,5] | rate=0.5 ordinal=7", "[0,3] | rate=0.5 ordinal=2", NULL},
 };
 
 /* ---- dropout ---------------------------------------------------------------------------------- */
 
-static bp_tensor *lower(bp_tensor *const *x, int inputs, const bp_attr *attr)
-{
+static bp_tensor *lower(bp_tensor *const *x, int inputs, const bp_attr *attr) {
     (void)inputs;
     return bp_mul(x[0], bpi_record1(&bpi_op_dropout_mask, x[0], attr));
 }
 
-static void dropout_vjp(bp_vjp *v)
-{
+static void dropout_vjp(bp_vjp *v) {
     v->gx[0] = bp_mul(v->gy[0], bpi_record1(&bpi_op_dropout_mask, v->x[0], v->attr));
 }
 
@@ -92,8 +88,7 @@ const bp_op bpi_op_dropout = {
                                      "[0,3] | rate=0.5 ordinal=2", NULL},
 };
 
-bp_tensor *bp_dropout(bp_tensor *x, double rate)
-{
+bp_tensor *bp_dropout(bp_tensor *x, double rate) {
     if (!x)
         return NULL;
     uint32_t ordinal = x->node->graph->random_ordinal++;

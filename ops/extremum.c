@@ -3,16 +3,14 @@
 #include "record.h"
 
 /* g where this operand was chosen, half of it in a tie, 0 where `loses`. */
-static bp_tensor *share(bp_vjp *v, bp_tensor *loses)
-{
+static bp_tensor *share(bp_vjp *v, bp_tensor *loses) {
     bp_tensor *g = v->gy[0];
     bp_tensor *half = bp_mul(g, bpi_scalar_like(g, 0.5));
     bp_tensor *chosen = bp_where(bp_equal(v->x[0], v->x[1]), half, g);
     return bp_where(loses, bpi_scalar_like(g, 0), chosen);
 }
 
-static void maximum_vjp(bp_vjp *v)
-{
+static void maximum_vjp(bp_vjp *v) {
     if (v->need[0])
         v->gx[0] = share(v, bp_less(v->x[0], v->x[1]));
     if (v->need[1])
@@ -37,13 +35,11 @@ const bp_op bpi_op_maximum = {
                                      "[2,3,2] [2,3,2]", "[1,4] [1]", "[] [3]", "[0,3] [3]", NULL},
 };
 
-bp_tensor *bp_maximum(bp_tensor *x, bp_tensor *y)
-{
+bp_tensor *bp_maximum(bp_tensor *x, bp_tensor *y) {
     return bpi_record2(&bpi_op_maximum, x, y, NULL);
 }
 
-static void minimum_vjp(bp_vjp *v)
-{
+static void minimum_vjp(bp_vjp *v) {
     if (v->need[0])
         v->gx[0] = share(v, bp_greater(v->x[0], v->x[1]));
     if (v->need[1])
@@ -68,7 +64,6 @@ const bp_op bpi_op_minimum = {
                                      "[2,3,2] [2,3,2]", "[1,4] [1]", "[] [3]", "[0,3] [3]", NULL},
 };
 
-bp_tensor *bp_minimum(bp_tensor *x, bp_tensor *y)
-{
+bp_tensor *bp_minimum(bp_tensor *x, bp_tensor *y) {
     return bpi_record2(&bpi_op_minimum, x, y, NULL);
 }

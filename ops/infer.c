@@ -6,8 +6,7 @@
 /* ---- broadcasting ----------------------------------------------------------------------------- */
 
 /* Aligns the last dimensions; sizes must be equal, or one of them 1 or missing. */
-static bool broadcast(const bp_shape *a, const bp_shape *b, bp_shape *out)
-{
+static bool broadcast(const bp_shape *a, const bp_shape *b, bp_shape *out) {
     bp_shape y = {.rank = a->rank > b->rank ? a->rank : b->rank};
     for (int k = 1; k <= y.rank; k++) {
         int64_t m = k <= a->rank ? a->size[a->rank - k] : 1;
@@ -20,8 +19,7 @@ static bool broadcast(const bp_shape *a, const bp_shape *b, bp_shape *out)
     return true;
 }
 
-static bool fits_transposed(const bp_shape *a, const bp_shape *b)
-{
+static bool fits_transposed(const bp_shape *a, const bp_shape *b) {
     bp_shape t = *a, ignored;
     if (t.rank < 2 || b->rank < 2)
         return false;
@@ -31,8 +29,7 @@ static bool fits_transposed(const bp_shape *a, const bp_shape *b)
 }
 
 /* Tells whether `small` fits `large` once sizes of 1 stand behind it, and fills that shape. */
-static bool fits_with_ones(const bp_shape *small, const bp_shape *large, bp_shape *padded)
-{
+static bool fits_with_ones(const bp_shape *small, const bp_shape *large, bp_shape *padded) {
     bp_shape ignored;
     *padded = *small;
     while (padded->rank < large->rank)
@@ -41,8 +38,7 @@ static bool fits_with_ones(const bp_shape *small, const bp_shape *large, bp_shap
 }
 
 /* Says what was probably meant by two shapes that do not broadcast. */
-static void suggest(const bp_shape *a, const bp_shape *b, char *out, size_t size)
-{
+static void suggest(const bp_shape *a, const bp_shape *b, char *out, size_t size) {
     const bp_shape *small = a->rank < b->rank ? a : b, *large = small == a ? b : a;
     bool product = a->rank >= 2 && b->rank >= 2 && a->size[a->rank - 1] == b->size[b->rank - 2];
     char from[BPI_SHAPE_TEXT], to[BPI_SHAPE_TEXT];
@@ -64,20 +60,19 @@ static void suggest(const bp_shape *a, const bp_shape *b, char *out, size_t size
         bpi_format(out, size, "both have %lld elements: did you mean to bp_reshape one of them?",
                    (long long)bp_shape_count(*a));
     else
-        bpi_format(out, size, "counted from the last dimension, sizes must be equal, or one of "
-                              "them 1 or missing");
+        bpi_format(out, size,
+                   "counted from the last dimension, sizes must be equal, or one of "
+                   "them 1 or missing");
 }
 
-static bp_status fail_broadcast(bp_signature *s, const bp_shape *a, const bp_shape *b)
-{
+static bp_status fail_broadcast(bp_signature *s, const bp_shape *a, const bp_shape *b) {
     char first[BPI_SHAPE_TEXT], second[BPI_SHAPE_TEXT], hint[200];
     suggest(a, b, hint, sizeof hint);
     return bp_infer_fail(s, BP_ERR_SHAPE, "shapes %s and %s do not broadcast; %s",
                          bpi_shape_text(a, first), bpi_shape_text(b, second), hint);
 }
 
-bp_status bpi_infer_broadcast_shapes(bp_signature *s, bp_shape *out)
-{
+bp_status bpi_infer_broadcast_shapes(bp_signature *s, bp_shape *out) {
     *out = s->x[0].shape;
     for (int k = 1; k < s->inputs; k++)
         if (!broadcast(out, &s->x[k].shape, out))
@@ -87,18 +82,17 @@ bp_status bpi_infer_broadcast_shapes(bp_signature *s, bp_shape *out)
 
 /* ---- dtypes ----------------------------------------------------------------------------------- */
 
-bp_status bpi_infer_one_dtype(bp_signature *s, int first)
-{
+bp_status bpi_infer_one_dtype(bp_signature *s, int first) {
     for (int k = first + 1; k < s->inputs; k++)
         if (s->x[k].dtype != s->x[first].dtype)
-            return bp_infer_fail(s, BP_ERR_DTYPE,
-                                 "operands are %s and %s; there is no promotion: bp_cast one of them",
-                                 bp_dtype_name(s->x[first].dtype), bp_dtype_name(s->x[k].dtype));
+            return bp_infer_fail(
+                s, BP_ERR_DTYPE,
+                "operands are %s and %s; there is no promotion: bp_cast one of them",
+                bp_dtype_name(s->x[first].dtype), bp_dtype_name(s->x[k].dtype));
     return BP_OK;
 }
 
-static bp_status require_float(bp_signature *s)
-{
+static bp_status require_float(bp_signature *s) {
     if (bp_dtype_is_float(s->x[0].dtype))
         return BP_OK;
     return bp_infer_fail(s, BP_ERR_DTYPE, "works on f32 and f64, not on %s; bp_cast it first",
@@ -107,8 +101,7 @@ static bp_status require_float(bp_signature *s)
 
 /* ---- whole rules ------------------------------------------------------------------------------ */
 
-bp_status bp_infer_same(bp_signature *s)
-{
+bp_status bp_infer_same(bp_signature *s) {
     bp_status status = bpi_infer_one_dtype(s, 0);
     for (int k = 1; status == BP_OK && k < s->inputs; k++)
         if (!bp_shape_equal(s->x[0].shape, s->x[k].shape)) {
@@ -123,28 +116,25 @@ bp_status bp_infer_same(bp_signature *s)
     return status;
 }
 
-bp_status bp_infer_broadcast(bp_signature *s)
-{
+bp_status bp_infer_broadcast(bp_signature *s) {
     s->y[0].dtype = s->x[0].dtype;
     bp_status status = bpi_infer_one_dtype(s, 0);
     return status == BP_OK ? bpi_infer_broadcast_shapes(s, &s->y[0].shape) : status;
 }
 
-bp_status bp_infer_float(bp_signature *s)
-{
+bp_status bp_infer_float(bp_signature *s) {
     bp_status status = require_float(s);
     return status == BP_OK ? bp_infer_same(s) : status;
 }
 
-bp_status bp_infer_broadcast_float(bp_signature *s)
-{
+bp_status bp_infer_broadcast_float(bp_signature *s) {
     bp_status status = require_float(s);
     return status == BP_OK ? bp_infer_broadcast(s) : status;
 }
 
-bp_status bpi_infer_number(bp_signature *s)
-{
+bp_status bpi_infer_number(bp_signature *s) {
     if (s->x[0].dtype == BP_BOOL)
-        return bp_infer_fail(s, BP_ERR_DTYPE, "does not work on bool; bp_cast it to a number first");
+        return bp_infer_fail(s, BP_ERR_DTYPE,
+                             "does not work on bool; bp_cast it to a number first");
     return bp_infer_broadcast(s);
 }

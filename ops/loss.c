@@ -2,22 +2,17 @@
  * They do not broadcast: [n,1] against [n] would silently compare all pairs. */
 #include "record.h"
 
-static bp_status infer(bp_signature *s)
-{
+static bp_status infer(bp_signature *s) {
     bp_status status = bp_infer_float(s);
     s->y[0].shape = BP_SCALAR;
     return status;
 }
 
 /* 1/n, of no consequence when there is no element. */
-static double one_over(int64_t n)
-{
-    return n > 0 ? 1 / (double)n : 0;
-}
+static double one_over(int64_t n) { return n > 0 ? 1 / (double)n : 0; }
 
 /* g (prediction - target), and the opposite of it. */
-static void difference_vjp(bp_vjp *v, bp_tensor *g)
-{
+static void difference_vjp(bp_vjp *v, bp_tensor *g) {
     bp_tensor *gradient = bp_mul(g, bp_sub(v->x[0], v->x[1]));
     v->gx[0] = gradient;
     if (v->need[1])
@@ -26,14 +21,12 @@ static void difference_vjp(bp_vjp *v, bp_tensor *g)
 
 /* ---- mean squared error ----------------------------------------------------------------------- */
 
-static bp_tensor *mse_lower(bp_tensor *const *x, int inputs, const bp_attr *attr)
-{
+static bp_tensor *mse_lower(bp_tensor *const *x, int inputs, const bp_attr *attr) {
     (void)inputs, (void)attr;
     return bp_mean(bp_square(bp_sub(x[0], x[1])), BP_ALL, false);
 }
 
-static void mse_vjp(bp_vjp *v)
-{
+static void mse_vjp(bp_vjp *v) {
     double factor = 2 * one_over(bp_tensor_count(v->x[0]));
     difference_vjp(v, bp_mul(v->gy[0], bpi_scalar_like(v->gy[0], factor)));
 }
@@ -54,24 +47,19 @@ const bp_op bpi_op_mse = {
                                      "[2,3,2] [2,3,2]", "[0,3] [0,3]", NULL},
 };
 
-bp_tensor *bp_mse(bp_tensor *y, bp_tensor *target)
-{
+bp_tensor *bp_mse(bp_tensor *y, bp_tensor *target) {
     return bpi_record2(&bpi_op_mse, y, target, NULL);
 }
 
 /* ---- half the sum of squares ------------------------------------------------------------------ */
 
-static bp_tensor *squared_error_lower(bp_tensor *const *x, int inputs, const bp_attr *attr)
-{
+static bp_tensor *squared_error_lower(bp_tensor *const *x, int inputs, const bp_attr *attr) {
     (void)inputs, (void)attr;
     bp_tensor *sum = bp_sum(bp_square(bp_sub(x[0], x[1])), BP_ALL, false);
     return bp_mul(sum, bpi_scalar_like(sum, 0.5));
 }
 
-static void squared_error_vjp(bp_vjp *v)
-{
-    difference_vjp(v, v->gy[0]);
-}
+static void squared_error_vjp(bp_vjp *v) { difference_vjp(v, v->gy[0]); }
 
 const bp_op bpi_op_squared_error = {
     .name = "squared_error",
@@ -88,8 +76,7 @@ const bp_op bpi_op_squared_error = {
                                      "[2,3,2] [2,3,2]", "[0,3] [0,3]", NULL},
 };
 
-bp_tensor *bp_squared_error(bp_tensor *y, bp_tensor *target)
-{
+bp_tensor *bp_squared_error(bp_tensor *y, bp_tensor *target) {
     return bpi_record2(&bpi_op_squared_error, y, target, NULL);
 }
 
@@ -97,16 +84,14 @@ bp_tensor *bp_squared_error(bp_tensor *y, bp_tensor *target)
 
 /* max(z, 0) - z t + softplus(-|z|): every term is exact for large |z|, where softplus(z) - z t would
  * cancel. */
-static bp_tensor *bce_lower(bp_tensor *const *x, int inputs, const bp_attr *attr)
-{
+static bp_tensor *bce_lower(bp_tensor *const *x, int inputs, const bp_attr *attr) {
     (void)inputs, (void)attr;
     bp_tensor *z = x[0], *t = x[1];
     bp_tensor *line = bp_sub(bp_relu(z), bp_mul(z, t));
     return bp_mean(bp_add(line, bp_softplus(bp_neg(bp_abs(z)))), BP_ALL, false);
 }
 
-static void bce_vjp(bp_vjp *v)
-{
+static void bce_vjp(bp_vjp *v) {
     bp_tensor *z = v->x[0], *t = v->x[1];
     double share = one_over(bp_tensor_count(z));
     bp_tensor *g = bp_mul(v->gy[0], bpi_scalar_like(v->gy[0], share));
@@ -133,7 +118,6 @@ const bp_op bpi_op_bce_with_logits = {
                                      "[4] [4]{0,1,1,0}", "[0,3] [0,3]", NULL},
 };
 
-bp_tensor *bp_bce_with_logits(bp_tensor *logits, bp_tensor *target)
-{
+bp_tensor *bp_bce_with_logits(bp_tensor *logits, bp_tensor *target) {
     return bpi_record2(&bpi_op_bce_with_logits, logits, target, NULL);
 }

@@ -8,8 +8,7 @@
 
 enum { BLOCK = 256, MOST_OPERANDS = 3 };
 
-void bpi_map_attrs(const bp_op *op, const bp_attr *attr, double out[BP_MAX_ATTRS])
-{
+void bpi_map_attrs(const bp_op *op, const bp_attr *attr, double out[BP_MAX_ATTRS]) {
     for (int k = 0; k < BP_MAX_ATTRS; k++)
         out[k] = 0;
     for (int k = 0; k < bpi_op_attrs(op); k++)
@@ -17,14 +16,12 @@ void bpi_map_attrs(const bp_op *op, const bp_attr *attr, double out[BP_MAX_ATTRS
             out[k] = attr[k].type == BP_ATTR_REAL ? attr[k].as.f : (double)attr[k].as.i;
 }
 
-static void *at(const bp_array *a, int64_t index)
-{
+static void *at(const bp_array *a, int64_t index) {
     return (char *)a->data + (size_t)index * bp_dtype_size(a->type->dtype);
 }
 
 /* Copies elements first .. first+n of an operand, broadcast to `shape`, to `out`. */
-static void spread(const bp_array *x, const bp_shape *shape, int64_t first, int64_t n, char *out)
-{
+static void spread(const bp_array *x, const bp_shape *shape, int64_t first, int64_t n, char *out) {
     const bp_shape *own = &x->type->shape;
     int64_t size = (int64_t)bp_dtype_size(x->type->dtype);
     int64_t stride[BP_MAX_RANK], index[BP_MAX_RANK], offset = 0, step = size;
@@ -49,8 +46,7 @@ static void spread(const bp_array *x, const bp_shape *shape, int64_t first, int6
 
 /* Says at which element of a block a kernel failed, by running it on one element at a time. */
 static bp_status explain(const bp_call *call, bpi_map_fn *kernel, const void *const *x,
-                         const double *attr, int64_t first, int64_t n, bp_status status)
-{
+                         const double *attr, int64_t first, int64_t n, bp_status status) {
     const bp_array *last = &call->x[call->inputs - 1];
     for (int64_t i = 0; i < n; i++) {
         uint64_t result;
@@ -58,16 +54,15 @@ static bp_status explain(const bp_call *call, bpi_map_fn *kernel, const void *co
         for (int k = 0; k < call->inputs; k++)
             one[k] = (const char *)x[k] + (size_t)i * bp_dtype_size(call->x[k].type->dtype);
         if (kernel(1, one, &result, attr) != BP_OK)
-            return bp_kernel_fail(call, status, "%s: %.0f by %.0f at element %lld",
-                                  bp_status_text(status), bpi_load(call->x[0].type->dtype, one[0], 0),
-                                  bpi_load(last->type->dtype, one[call->inputs - 1], 0),
-                                  (long long)(first + i));
+            return bp_kernel_fail(
+                call, status, "%s: %.0f by %.0f at element %lld", bp_status_text(status),
+                bpi_load(call->x[0].type->dtype, one[0], 0),
+                bpi_load(last->type->dtype, one[call->inputs - 1], 0), (long long)(first + i));
     }
     return bp_kernel_fail(call, status, "%s", bp_status_text(status));
 }
 
-bp_status bpi_map_forward(const bp_call *call)
-{
+bp_status bpi_map_forward(const bp_call *call) {
     const bpi_kernels *kernels = call->op->kernel;
     const bp_array *y = call->y;
     bpi_map_fn *kernel = bpi_map_reference(kernels->map, call->x[call->inputs - 1].type->dtype);

@@ -2,13 +2,11 @@
  * says: sqrt(-1) and log(-1) are NaN, log(0) is -inf. */
 #include "record.h"
 
-static void sqrt_vjp(bp_vjp *v)
-{
+static void sqrt_vjp(bp_vjp *v) {
     v->gx[0] = bp_div(v->gy[0], bp_mul(v->y[0], bpi_scalar_like(v->y[0], 2)));
 }
 
-static void sqrt_cost(const bp_signature *s, double *flops, double *bytes)
-{
+static void sqrt_cost(const bp_signature *s, double *flops, double *bytes) {
     bpi_cost_map(s, 4, flops, bytes);
 }
 
@@ -31,20 +29,13 @@ const bp_op bpi_op_sqrt = {
                                      "[0,3](0.5,4)", NULL},
 };
 
-bp_tensor *bp_sqrt(bp_tensor *x)
-{
-    return bpi_record1(&bpi_op_sqrt, x, NULL);
-}
+bp_tensor *bp_sqrt(bp_tensor *x) { return bpi_record1(&bpi_op_sqrt, x, NULL); }
 
-static void exp_cost(const bp_signature *s, double *flops, double *bytes)
-{
+static void exp_cost(const bp_signature *s, double *flops, double *bytes) {
     bpi_cost_map(s, 10, flops, bytes);
 }
 
-static void exp_vjp(bp_vjp *v)
-{
-    v->gx[0] = bp_mul(v->gy[0], v->y[0]);
-}
+static void exp_vjp(bp_vjp *v) { v->gx[0] = bp_mul(v->gy[0], v->y[0]); }
 
 const bp_op bpi_op_exp = {
     .name = "exp",
@@ -63,15 +54,9 @@ const bp_op bpi_op_exp = {
     .samples = (const char *const[]){"[3]", "[]", "[1,4]", "[2,3,2]", "[4](-5,3)", "[0,3]", NULL},
 };
 
-bp_tensor *bp_exp(bp_tensor *x)
-{
-    return bpi_record1(&bpi_op_exp, x, NULL);
-}
+bp_tensor *bp_exp(bp_tensor *x) { return bpi_record1(&bpi_op_exp, x, NULL); }
 
-static void log_vjp(bp_vjp *v)
-{
-    v->gx[0] = bp_div(v->gy[0], v->x[0]);
-}
+static void log_vjp(bp_vjp *v) { v->gx[0] = bp_div(v->gy[0], v->x[0]); }
 
 const bp_op bpi_op_log = {
     .name = "log",
@@ -92,15 +77,11 @@ const bp_op bpi_op_log = {
                                      "[3](5,50)", "[0,3](0.5,3)", NULL},
 };
 
-bp_tensor *bp_log(bp_tensor *x)
-{
-    return bpi_record1(&bpi_op_log, x, NULL);
-}
+bp_tensor *bp_log(bp_tensor *x) { return bpi_record1(&bpi_op_log, x, NULL); }
 
 /* ---- exp and log near 0 ----------------------------------------------------------------------- */
 
-static void expm1_vjp(bp_vjp *v)
-{
+static void expm1_vjp(bp_vjp *v) {
     v->gx[0] = bp_mul(v->gy[0], bp_add(v->y[0], bpi_scalar_like(v->y[0], 1)));
 }
 
@@ -118,17 +99,13 @@ const bp_op bpi_op_expm1 = {
     .formula = "y = expm1(x)",
     .gradient = "gx = gy * (y + 1)",
     .source = "C11 7.12.6.3",
-    .samples = (const char *const[]){"[3]", "[]", "[1,4]", "[2,3,2]", "[4](-0.001,0.001)", "[0,3]",
-                                     NULL},
+    .samples =
+        (const char *const[]){"[3]", "[]", "[1,4]", "[2,3,2]", "[4](-0.001,0.001)", "[0,3]", NULL},
 };
 
-bp_tensor *bp_expm1(bp_tensor *x)
-{
-    return bpi_record1(&bpi_op_expm1, x, NULL);
-}
+bp_tensor *bp_expm1(bp_tensor *x) { return bpi_record1(&bpi_op_expm1, x, NULL); }
 
-static void log1p_vjp(bp_vjp *v)
-{
+static void log1p_vjp(bp_vjp *v) {
     v->gx[0] = bp_div(v->gy[0], bp_add(v->x[0], bpi_scalar_like(v->x[0], 1)));
 }
 
@@ -151,17 +128,11 @@ const bp_op bpi_op_log1p = {
                                      "[4](-0.001,0.001)", "[0,3](-0.5,3)", NULL},
 };
 
-bp_tensor *bp_log1p(bp_tensor *x)
-{
-    return bpi_record1(&bpi_op_log1p, x, NULL);
-}
+bp_tensor *bp_log1p(bp_tensor *x) { return bpi_record1(&bpi_op_log1p, x, NULL); }
 
 /* ---- further functions ------------------------------------------------------------------------ */
 
-static void reciprocal_vjp(bp_vjp *v)
-{
-    v->gx[0] = bp_neg(bp_mul(v->gy[0], bp_square(v->y[0])));
-}
+static void reciprocal_vjp(bp_vjp *v) { v->gx[0] = bp_neg(bp_mul(v->gy[0], bp_square(v->y[0]))); }
 
 const bp_op bpi_op_reciprocal = {
     .name = "reciprocal",
@@ -178,19 +149,13 @@ const bp_op bpi_op_reciprocal = {
     .gradient = "gx = -gy * y^2",
     .domain = "x != 0",
     .source = "IEEE 754: infinite at 0",
-    .samples = (const char *const[]){"[3](0.5,2)", "[](-2,-0.5)", "[1,4](0.5,2)", "[2,3,2](-2,-0.5)",
-                                     "[0,3](0.5,2)", NULL},
+    .samples = (const char *const[]){"[3](0.5,2)", "[](-2,-0.5)", "[1,4](0.5,2)",
+                                     "[2,3,2](-2,-0.5)", "[0,3](0.5,2)", NULL},
 };
 
-bp_tensor *bp_reciprocal(bp_tensor *x)
-{
-    return bpi_record1(&bpi_op_reciprocal, x, NULL);
-}
+bp_tensor *bp_reciprocal(bp_tensor *x) { return bpi_record1(&bpi_op_reciprocal, x, NULL); }
 
-static void sin_vjp(bp_vjp *v)
-{
-    v->gx[0] = bp_mul(v->gy[0], bp_cos(v->x[0]));
-}
+static void sin_vjp(bp_vjp *v) { v->gx[0] = bp_mul(v->gy[0], bp_cos(v->x[0])); }
 
 const bp_op bpi_op_sin = {
     .name = "sin",
@@ -209,15 +174,9 @@ const bp_op bpi_op_sin = {
     .samples = (const char *const[]){"[3]", "[]", "[1,4]", "[2,3,2]", "[4](-9,9)", "[0,3]", NULL},
 };
 
-bp_tensor *bp_sin(bp_tensor *x)
-{
-    return bpi_record1(&bpi_op_sin, x, NULL);
-}
+bp_tensor *bp_sin(bp_tensor *x) { return bpi_record1(&bpi_op_sin, x, NULL); }
 
-static void cos_vjp(bp_vjp *v)
-{
-    v->gx[0] = bp_neg(bp_mul(v->gy[0], bp_sin(v->x[0])));
-}
+static void cos_vjp(bp_vjp *v) { v->gx[0] = bp_neg(bp_mul(v->gy[0], bp_sin(v->x[0]))); }
 
 const bp_op bpi_op_cos = {
     .name = "cos",
@@ -236,14 +195,10 @@ const bp_op bpi_op_cos = {
     .samples = (const char *const[]){"[3]", "[]", "[1,4]", "[2,3,2]", "[4](-9,9)", "[0,3]", NULL},
 };
 
-bp_tensor *bp_cos(bp_tensor *x)
-{
-    return bpi_record1(&bpi_op_cos, x, NULL);
-}
+bp_tensor *bp_cos(bp_tensor *x) { return bpi_record1(&bpi_op_cos, x, NULL); }
 
 /* 2/√π · exp(-x²) */
-static void erf_vjp(bp_vjp *v)
-{
+static void erf_vjp(bp_vjp *v) {
     bp_tensor *x = v->x[0], *bell = bp_exp(bp_neg(bp_square(x)));
     v->gx[0] = bp_mul(v->gy[0], bp_mul(bell, bpi_scalar_like(x, 1.1283791670955126)));
 }
@@ -266,7 +221,4 @@ const bp_op bpi_op_erf = {
     .samples = (const char *const[]){"[3]", "[]", "[1,4]", "[2,3,2]", "[4](-2,2)", "[0,3]", NULL},
 };
 
-bp_tensor *bp_erf(bp_tensor *x)
-{
-    return bpi_record1(&bpi_op_erf, x, NULL);
-}
+bp_tensor *bp_erf(bp_tensor *x) { return bpi_record1(&bpi_op_erf, x, NULL); }

@@ -15,11 +15,13 @@ typedef struct bpi_kernels {
 /* Record an op with one, two or three operands; attrs may be NULL. */
 bp_tensor *bpi_record1(const bp_op *op, bp_tensor *x, const bp_attr *attrs);
 bp_tensor *bpi_record2(const bp_op *op, bp_tensor *x, bp_tensor *y, const bp_attr *attrs);
-bp_tensor *bpi_record3(const bp_op *op, bp_tensor *x, bp_tensor *y, bp_tensor *z, const bp_attr *attrs);
+bp_tensor *bpi_record3(const bp_op *op, bp_tensor *x, bp_tensor *y, bp_tensor *z,
+                       const bp_attr *attrs);
 
 /* Fails recording at `at`'s graph (if there is one): for mistakes found before a node can be recorded.
  * Returns NULL. */
-bp_tensor *bpi_record_fail(bp_tensor *at, bp_status status, const char *format, ...) BP_FORMAT(3, 4);
+bp_tensor *bpi_record_fail(bp_tensor *at, bp_status status, const char *format, ...)
+    BP_FORMAT(3, 4);
 
 /* Sorts out an axis in -rank..rank-1 into 0..rank-1; -1 when it is out of range. */
 int bpi_axis(int axis, int rank);

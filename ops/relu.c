@@ -7,10 +7,7 @@
 
 /* ---- relu ------------------------------------------------------------------------------------- */
 
-static void relu_grad_vjp(bp_vjp *v)
-{
-    v->gx[1] = bpi_record2(v->op, v->x[0], v->gy[0], NULL);
-}
+static void relu_grad_vjp(bp_vjp *v) { v->gx[1] = bpi_record2(v->op, v->x[0], v->gy[0], NULL); }
 
 const bp_op bpi_op_relu_grad = {
     .name = "relu_grad",
@@ -30,8 +27,7 @@ const bp_op bpi_op_relu_grad = {
                                      "[2,3,2] [2,3,2]", "[0,3] [3]", NULL},
 };
 
-static void relu_vjp(bp_vjp *v)
-{
+static void relu_vjp(bp_vjp *v) {
     v->gx[0] = bpi_record2(&bpi_op_relu_grad, v->x[0], v->gy[0], NULL);
 }
 
@@ -53,15 +49,11 @@ const bp_op bpi_op_relu = {
     .samples = (const char *const[]){"[6]", "[](0.5,2)", "[1,6]", "[2,3,2]", "[0,3]", NULL},
 };
 
-bp_tensor *bp_relu(bp_tensor *x)
-{
-    return bpi_record1(&bpi_op_relu, x, NULL);
-}
+bp_tensor *bp_relu(bp_tensor *x) { return bpi_record1(&bpi_op_relu, x, NULL); }
 
 /* ---- leaky relu ------------------------------------------------------------------------------- */
 
-static void leaky_relu_grad_vjp(bp_vjp *v)
-{
+static void leaky_relu_grad_vjp(bp_vjp *v) {
     v->gx[1] = bpi_record2(v->op, v->x[0], v->gy[0], v->attr);
 }
 
@@ -85,8 +77,7 @@ const bp_op bpi_op_leaky_relu_grad = {
                                      "[2,3,2] [2,3,2] | slope=0.01", "[0,3] [3] | slope=0.1", NULL},
 };
 
-static void leaky_relu_vjp(bp_vjp *v)
-{
+static void leaky_relu_vjp(bp_vjp *v) {
     v->gx[0] = bpi_record2(&bpi_op_leaky_relu_grad, v->x[0], v->gy[0], v->attr);
 }
 
@@ -106,11 +97,10 @@ const bp_op bpi_op_leaky_relu = {
     .kinks = "x",
     .source = "the derivative at 0 is the slope, as in PyTorch",
     .samples = (const char *const[]){"[6] | slope=0.1", "[] | slope=0.3", "[1,6] | slope=0.1",
-                                     "[2,3,2] | slope=0.01", "[6] | slope=-0.2", "[0,3] | slope=0.1",
-                                     NULL},
+                                     "[2,3,2] | slope=0.01", "[6] | slope=-0.2",
+                                     "[0,3] | slope=0.1", NULL},
 };
 
-bp_tensor *bp_leaky_relu(bp_tensor *x, double slope)
-{
+bp_tensor *bp_leaky_relu(bp_tensor *x, double slope) {
     return bpi_record1(&bpi_op_leaky_relu, x, (bp_attr[]){bp_attr_real(slope)});
 }

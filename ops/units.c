@@ -4,8 +4,7 @@
  * Clevert, Unterthiner and Hochreiter 2015 (elu). */
 #include "record.h"
 
-static void gelu_cost(const bp_signature *s, double *flops, double *bytes)
-{
+static void gelu_cost(const bp_signature *s, double *flops, double *bytes) {
     bpi_cost_map(s, 25, flops, bytes);
 }
 
@@ -13,8 +12,7 @@ static void gelu_cost(const bp_signature *s, double *flops, double *bytes)
 
 /* With Φ and φ distribution and density of the normal distribution, gelu' = Φ + x φ and
  * gelu'' = φ (2 - x²). */
-static void gelu_grad_vjp(bp_vjp *v)
-{
+static void gelu_grad_vjp(bp_vjp *v) {
     bp_tensor *x = v->x[0], *g = v->x[1], *gy = v->gy[0];
     if (v->need[0]) {
         bp_tensor *square = bp_square(x);
@@ -42,12 +40,11 @@ const bp_op bpi_op_gelu_grad = {
     .gradient = "gx = gy * g * exp(-x^2 / 2) / sqrt(2 * pi) * (2 - x^2); "
                 "gg = gy * ((1 + erf(x / sqrt(2))) / 2 + x * exp(-x^2 / 2) / sqrt(2 * pi))",
     .source = "Hendrycks and Gimpel 2016",
-    .samples = (const char *const[]){"[4] [4]", "[] []", "[2,3] [3]", "[3] [2,3]", "[2,3,2] [2,3,2]",
-                                     "[0,3] [3]", NULL},
+    .samples = (const char *const[]){"[4] [4]", "[] []", "[2,3] [3]", "[3] [2,3]",
+                                     "[2,3,2] [2,3,2]", "[0,3] [3]", NULL},
 };
 
-static void gelu_vjp(bp_vjp *v)
-{
+static void gelu_vjp(bp_vjp *v) {
     v->gx[0] = bpi_record2(&bpi_op_gelu_grad, v->x[0], v->gy[0], NULL);
 }
 
@@ -69,17 +66,13 @@ const bp_op bpi_op_gelu = {
     .samples = (const char *const[]){"[4]", "[]", "[1,4]", "[2,3,2]", "[5](-3,3)", "[0,3]", NULL},
 };
 
-bp_tensor *bp_gelu(bp_tensor *x)
-{
-    return bpi_record1(&bpi_op_gelu, x, NULL);
-}
+bp_tensor *bp_gelu(bp_tensor *x) { return bpi_record1(&bpi_op_gelu, x, NULL); }
 
 /* ---- gelu by tanh ----------------------------------------------------------------------------- */
 
 /* y = x s(v) with s = sigmoid and v = 2 √(2/π) (x + 0.044715 x³):
  * y' = s + x s' v',  y'' = s' (2 v' + x v'' + x v'² (1 - 2s)),  s' = s (1 - s). */
-static void gelu_tanh_grad_vjp(bp_vjp *v)
-{
+static void gelu_tanh_grad_vjp(bp_vjp *v) {
     const double k = 1.5957691216057307118, c = 0.044715;
     bp_tensor *x = v->x[0], *g = v->x[1], *gy = v->gy[0];
     if (v->need[0]) {
@@ -90,8 +83,7 @@ static void gelu_tanh_grad_vjp(bp_vjp *v)
             bp_add(bp_mul(square, bpi_scalar_like(x, 3 * k * c)), bpi_scalar_like(x, k));
         bp_tensor *s = bp_sigmoid(bp_mul(x, cubic));
         bp_tensor *bent = bp_mul(bp_mul(x, bp_square(slope)), bp_sub(one, bp_mul(two, s)));
-        bp_tensor *rest =
-            bp_add(bp_mul(two, slope), bp_mul(square, bpi_scalar_like(x, 6 * k * c)));
+        bp_tensor *rest = bp_add(bp_mul(two, slope), bp_mul(square, bpi_scalar_like(x, 6 * k * c)));
         bp_tensor *curvature = bp_mul(bp_mul(s, bp_sub(one, s)), bp_add(rest, bent));
         v->gx[0] = bp_mul(bp_mul(gy, g), curvature);
     }
@@ -118,12 +110,11 @@ const bp_op bpi_op_gelu_tanh_grad = {
                 "(2 * w + 6 * 0.044715 * k * x^2 + x * w^2 * (1 - 2 * s)); "
                 "gg = gy * (s + x * s * (1 - s) * w)",
     .source = "Hendrycks and Gimpel 2016",
-    .samples = (const char *const[]){"[4] [4]", "[] []", "[2,3] [3]", "[3] [2,3]", "[2,3,2] [2,3,2]",
-                                     "[0,3] [3]", NULL},
+    .samples = (const char *const[]){"[4] [4]", "[] []", "[2,3] [3]", "[3] [2,3]",
+                                     "[2,3,2] [2,3,2]", "[0,3] [3]", NULL},
 };
 
-static void gelu_tanh_vjp(bp_vjp *v)
-{
+static void gelu_tanh_vjp(bp_vjp *v) {
     v->gx[0] = bpi_record2(&bpi_op_gelu_tanh_grad, v->x[0], v->gy[0], NULL);
 }
 
@@ -146,21 +137,16 @@ const bp_op bpi_op_gelu_tanh = {
     .samples = (const char *const[]){"[4]", "[]", "[1,4]", "[2,3,2]", "[5](-3,3)", "[0,3]", NULL},
 };
 
-bp_tensor *bp_gelu_tanh(bp_tensor *x)
-{
-    return bpi_record1(&bpi_op_gelu_tanh, x, NULL);
-}
+bp_tensor *bp_gelu_tanh(bp_tensor *x) { return bpi_record1(&bpi_op_gelu_tanh, x, NULL); }
 
 /* ---- silu ------------------------------------------------------------------------------------- */
 
-static bp_tensor *silu_lower(bp_tensor *const *x, int inputs, const bp_attr *attr)
-{
+static bp_tensor *silu_lower(bp_tensor *const *x, int inputs, const bp_attr *attr) {
     (void)inputs, (void)attr;
     return bp_mul(x[0], bp_sigmoid(x[0]));
 }
 
-static void silu_vjp(bp_vjp *v)
-{
+static void silu_vjp(bp_vjp *v) {
     bp_tensor *s = bp_sigmoid(v->x[0]), *rest = bp_sub(bpi_scalar_like(s, 1), s);
     v->gx[0] = bp_mul(v->gy[0], bp_add(s, bp_mul(v->y[0], rest)));
 }
@@ -181,25 +167,20 @@ const bp_op bpi_op_silu = {
     .samples = (const char *const[]){"[4]", "[]", "[1,4]", "[2,3,2]", "[5](-6,6)", "[0,3]", NULL},
 };
 
-bp_tensor *bp_silu(bp_tensor *x)
-{
-    return bpi_record1(&bpi_op_silu, x, NULL);
-}
+bp_tensor *bp_silu(bp_tensor *x) { return bpi_record1(&bpi_op_silu, x, NULL); }
 
 /* ---- elu -------------------------------------------------------------------------------------- */
 
 /* exp is given min(x, 0): on the side that is not chosen it could overflow, and infinity times a
  * cotangent of 0 is NaN. */
-static bp_tensor *elu_lower(bp_tensor *const *x, int inputs, const bp_attr *attr)
-{
+static bp_tensor *elu_lower(bp_tensor *const *x, int inputs, const bp_attr *attr) {
     (void)inputs;
     bp_tensor *zero = bpi_scalar_like(x[0], 0), *alpha = bpi_scalar_like(x[0], attr[0].as.f);
     bp_tensor *curve = bp_mul(alpha, bp_expm1(bp_minimum(x[0], zero)));
     return bp_where(bp_greater(x[0], zero), x[0], curve);
 }
 
-static void elu_vjp(bp_vjp *v)
-{
+static void elu_vjp(bp_vjp *v) {
     bp_tensor *x = v->x[0], *zero = bpi_scalar_like(x, 0);
     bp_tensor *slope = bp_mul(bpi_scalar_like(x, v->attr[0].as.f), bp_exp(bp_minimum(x, zero)));
     v->gx[0] = bp_where(bp_greater(x, zero), v->gy[0], bp_mul(v->gy[0], slope));
@@ -219,12 +200,12 @@ const bp_op bpi_op_elu = {
     .gradient = "gx = x > 0 ? gy : gy * alpha * exp(x)",
     .kinks = "x",
     .saturates = "x < -103",
-    .source = "Clevert, Unterthiner and Hochreiter 2015; the derivative at 0 is alpha, as in PyTorch",
+    .source =
+        "Clevert, Unterthiner and Hochreiter 2015; the derivative at 0 is alpha, as in PyTorch",
     .samples = (const char *const[]){"[6] | alpha=1", "[](-2,-0.5) | alpha=0.5", "[1,6] | alpha=1",
                                      "[2,3,2] | alpha=2", "[0,3] | alpha=1", NULL},
 };
 
-bp_tensor *bp_elu(bp_tensor *x, double alpha)
-{
+bp_tensor *bp_elu(bp_tensor *x, double alpha) {
     return bpi_record1(&bpi_op_elu, x, (bp_attr[]){bp_attr_real(alpha)});
 }

@@ -32,7 +32,8 @@ static bp_tensor *given(const char *name, bp_dtype dtype, bp_shape shape, const 
 }
 
 static void expect_said(const char *words) {
-    ck_assert_msg(strstr(report.text, words) != NULL, "\"%s\" is not in \"%s\"", words, report.text);
+    ck_assert_msg(strstr(report.text, words) != NULL, "\"%s\" is not in \"%s\"", words,
+                  report.text);
 }
 
 static void expect_pass(bp_status status) {
@@ -112,7 +113,8 @@ static void vjp_detached(bp_vjp *v) {
 
 /* Right for the cotangent 1 only: not linear in it. */
 static void vjp_ignores_cotangent(bp_vjp *v) {
-    v->gx[0] = bp_mul(bp_full(v->graph, bp_tensor_dtype(v->x[0]), BP_SCALAR, 3), bp_square(v->x[0]));
+    v->gx[0] =
+        bp_mul(bp_full(v->graph, bp_tensor_dtype(v->x[0]), BP_SCALAR, 3), bp_square(v->x[0]));
 }
 
 static void vjp_nan(bp_vjp *v) {
@@ -304,7 +306,8 @@ START_TEST(a_wrong_rule_inside_a_network_is_found) {
     op = cube_with(vjp_negative, NULL);
     bp_tensor *x = given("x", BP_F64, BP_SHAPE(3), numbers);
     bp_tensor *y = bp_record(&op, &x, 1, NULL);
-    expect_rejected(bp_check_gradients(bp_sum(y, BP_ALL, false), NULL, &report), "the sign is flipped");
+    expect_rejected(bp_check_gradients(bp_sum(y, BP_ALL, false), NULL, &report),
+                    "the sign is flipped");
     ck_assert_ptr_nonnull(strstr(report.where, "x["));
 }
 END_TEST
@@ -325,8 +328,8 @@ END_TEST
 
 START_TEST(what_goes_through_detach_is_held_fixed) {
     bp_tensor *x = given("x", BP_F64, BP_SHAPE(3), numbers);
-    expect_pass(bp_check_gradients(bp_sum(bp_mul(x, bp_detach(bp_exp(x))), BP_ALL, false), NULL,
-                                   &report));
+    expect_pass(
+        bp_check_gradients(bp_sum(bp_mul(x, bp_detach(bp_exp(x))), BP_ALL, false), NULL, &report));
     ck_assert_int_eq(report.checked, 3);
 }
 END_TEST
@@ -343,7 +346,8 @@ END_TEST
 
 START_TEST(dropout_is_checked_with_one_and_the_same_draw) {
     bp_tensor *x = given("x", BP_F32, BP_SHAPE(12), numbers);
-    expect_pass(bp_check_gradients(bp_sum(bp_square(bp_dropout(x, 0.5)), BP_ALL, false), NULL, &report));
+    expect_pass(
+        bp_check_gradients(bp_sum(bp_square(bp_dropout(x, 0.5)), BP_ALL, false), NULL, &report));
 }
 END_TEST
 
@@ -371,7 +375,8 @@ END_TEST
 
 START_TEST(a_loss_that_is_not_finite_fails) {
     bp_tensor *x = given("x", BP_F64, BP_SHAPE(2), (double[]){1, -1});
-    expect_rejected(bp_check_gradients(bp_sum(bp_log(x), BP_ALL, false), NULL, &report), "not finite");
+    expect_rejected(bp_check_gradients(bp_sum(bp_log(x), BP_ALL, false), NULL, &report),
+                    "not finite");
 }
 END_TEST
 

@@ -33,7 +33,8 @@ static void expect_line(const char *text, const char *line) {
     for (const char *at = text; at; at = strchr(at, '\n')) {
         at += *at == '\n';
         const char *start = at + strspn(at, " ");
-        if (strncmp(start, line, length) == 0 && (start[length] == '\n' || strncmp(start + length, "  ", 2) == 0))
+        if (strncmp(start, line, length) == 0 &&
+            (start[length] == '\n' || strncmp(start + length, "  ", 2) == 0))
             return;
     }
     ck_abort_msg("no line \"%s\" in\n%s", line, text);
@@ -41,7 +42,8 @@ static void expect_line(const char *text, const char *line) {
 
 /* The numbers behind "formula" and "finite difference" in the last line are small. */
 static void expect_agreement(const char *text) {
-    const char *formula = strstr(text, "checked: formula "), *difference = strstr(text, "difference ");
+    const char *formula = strstr(text, "checked: formula "),
+               *difference = strstr(text, "difference ");
     ck_assert_msg(formula && difference, "%s", text);
     ck_assert_msg(atof(formula + strlen("checked: formula ")) < 1e-12, "%s", formula);
     ck_assert_msg(atof(difference + strlen("difference ")) < 1e-7, "%s", difference);
@@ -56,7 +58,8 @@ START_TEST(a_network_reads_like_a_textbook) {
     bp_tensor *loss = network();
     const char *text = bp_explain(loss, bp_find(graph, "hidden.weight"));
     ck_assert_ptr_nonnull(text);
-    expect_line(text, "The gradient of loss with respect to hidden.weight [2,3]; samples are rows.");
+    expect_line(text,
+                "The gradient of loss with respect to hidden.weight [2,3]; samples are rows.");
     expect_line(text, "z_hidden = x · hidden.weight + hidden.bias");
     expect_line(text, "a_hidden = sigmoid(z_hidden)");
     expect_line(text, "z_output = a_hidden · output.weight + output.bias");
@@ -103,7 +106,8 @@ END_TEST
 
 START_TEST(transposed_products_are_written_transposed) {
     bp_tensor *a = given("a", BP_SHAPE(3, 2)), *b = given("b", BP_SHAPE(4, 3));
-    bp_tensor *loss = bp_sum(bp_square(bp_named(bp_matmul_t(a, true, b, true), "y")), BP_ALL, false);
+    bp_tensor *loss =
+        bp_sum(bp_square(bp_named(bp_matmul_t(a, true, b, true), "y")), BP_ALL, false);
     const char *text = bp_explain(loss, a);
     expect_line(text, "y = aᵀ · bᵀ");
     expect_line(text, "∂loss/∂a = (δ_y · b)ᵀ");
@@ -135,7 +139,10 @@ static bp_status cube_backward(const bp_call *c) {
 }
 
 START_TEST(an_op_without_formulas_is_named) {
-    static const bp_op op = {.name = "cube", .arity = 1, .operands = {{"x", false}}, .forward = cube,
+    static const bp_op op = {.name = "cube",
+                             .arity = 1,
+                             .operands = {{"x", false}},
+                             .forward = cube,
                              .backward = cube_backward};
     bp_tensor *x = bp_input(graph, "x", BP_F64, BP_SHAPE(2));
     bp_write(x, (double[]){1, 2});

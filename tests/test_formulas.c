@@ -32,15 +32,32 @@ START_TEST(operators_bind_as_in_arithmetic) {
     static const struct {
         const char *text;
         double value;
-    } cases[] = {{"1 + 2 * 3", 7},         {"(1 + 2) * 3", 9},      {"10 - 4 - 3", 3},
-                 {"24 / 4 / 3", 2},        {"-2^2", -4},            {"(-2)^2", 4},
-                 {"2^3^2", 512},           {"2^-1", 0.5},           {"2 * -3", -6},
-                 {"--4", 4},               {"1e-3 * 2.5E+3", 2.5},  {".5 + 5.", 5.5},
-                 {"x", 5},                 {"x * y", -10},          {"1 < 2", 1},
-                 {"2 <= 1", 0},            {"2 >= 2", 1},           {"3 != 3", 0},
-                 {"3 == 3", 1},            {"x > y ? 7 : 8", 7},    {"x < y ? 7 : x == 5 ? 9 : 10", 9},
-                 {"max(x, y)", 5},         {"min(2, max(x, 3))", 2}, {"abs(y) + sign(y)", 1},
-                 {"relu(y) + relu(x)", 5}, {"floor(-1.5)", -2}};
+    } cases[] = {{"1 + 2 * 3", 7},
+                 {"(1 + 2) * 3", 9},
+                 {"10 - 4 - 3", 3},
+                 {"24 / 4 / 3", 2},
+                 {"-2^2", -4},
+                 {"(-2)^2", 4},
+                 {"2^3^2", 512},
+                 {"2^-1", 0.5},
+                 {"2 * -3", -6},
+                 {"--4", 4},
+                 {"1e-3 * 2.5E+3", 2.5},
+                 {".5 + 5.", 5.5},
+                 {"x", 5},
+                 {"x * y", -10},
+                 {"1 < 2", 1},
+                 {"2 <= 1", 0},
+                 {"2 >= 2", 1},
+                 {"3 != 3", 0},
+                 {"3 == 3", 1},
+                 {"x > y ? 7 : 8", 7},
+                 {"x < y ? 7 : x == 5 ? 9 : 10", 9},
+                 {"max(x, y)", 5},
+                 {"min(2, max(x, 3))", 2},
+                 {"abs(y) + sign(y)", 1},
+                 {"relu(y) + relu(x)", 5},
+                 {"floor(-1.5)", -2}};
     for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++)
         ck_assert_msg((double)value_of(cases[k].text) == cases[k].value, "%s is %Lg", cases[k].text,
                       value_of(cases[k].text));
@@ -61,7 +78,8 @@ START_TEST(statements_bind_names_in_turn) {
     bpi_formula formula;
     bpi_binding bindings[4] = {{"x", 2}};
     int count = 1;
-    ck_assert_int_eq(bpi_formula_parse("s = x + 1; y = s * s; z = y - x", false, &formula, NULL), BP_OK);
+    ck_assert_int_eq(bpi_formula_parse("s = x + 1; y = s * s; z = y - x", false, &formula, NULL),
+                     BP_OK);
     ck_assert_int_eq(formula.count, 3);
     ck_assert_int_eq(bpi_formula_values(&formula, bindings, &count, NULL), BP_OK);
     ck_assert_int_eq(count, 4);
@@ -76,8 +94,9 @@ START_TEST(matrix_formulas_parse_but_have_no_scalar_value) {
     bpi_formula formula;
     bpi_binding bindings[8] = {{"x", 1}, {"g", 1}, {"i", 0}};
     int count = 3;
-    ck_assert_int_eq(bpi_formula_parse("gx = g @ x'; gy = x' @ g; z = x[i, i + 1]' @ sum(g, 0)", false,
-                                       &formula, NULL), BP_OK);
+    ck_assert_int_eq(bpi_formula_parse("gx = g @ x'; gy = x' @ g; z = x[i, i + 1]' @ sum(g, 0)",
+                                       false, &formula, NULL),
+                     BP_OK);
     ck_assert_int_eq(formula.statements[0].value->kind, BPI_EXPR_MATMUL);
     ck_assert_int_eq(formula.statements[0].value->arg[1]->kind, BPI_EXPR_TRANSPOSE);
     bp_failure why = {0};
@@ -89,9 +108,9 @@ END_TEST
 
 START_TEST(what_is_no_formula_is_refused_with_words) {
     static const char *const wrong[] = {
-        "x +",     "= 3",     "y = ",      "y = 1;",      "y = (1",     "y = 1)", "y = f(1,", "y = f(1",
-        "y = 1 2", "y 3",     "y = x[1",   "y = a ? b",   "y = a ? b :", "y = $", "3 = x",    "y = 1 + * 2",
-        "y = ;",   "; y = 1", "y = x ? : 2", "y = e1 e2"};
+        "x +",     "= 3",         "y = ",  "y = 1;",  "y = (1",      "y = 1)",      "y = f(1,",
+        "y = f(1", "y = 1 2",     "y 3",   "y = x[1", "y = a ? b",   "y = a ? b :", "y = $",
+        "3 = x",   "y = 1 + * 2", "y = ;", "; y = 1", "y = x ? : 2", "y = e1 e2"};
     for (size_t k = 0; k < sizeof wrong / sizeof wrong[0]; k++) {
         bpi_formula formula;
         bp_failure why = {0};
@@ -106,7 +125,8 @@ END_TEST
 
 /* Whatever is nested, and however long it is, the stack does not grow with it. */
 START_TEST(nesting_is_bounded) {
-    static const char *const units[] = {"(", "-", "1 ? 1 : ", "f(", "1^", "1 + (", "x[", "1 +", "x'"};
+    static const char *const units[] = {"(",     "-",  "1 ? 1 : ", "f(", "1^",
+                                        "1 + (", "x[", "1 +",      "x'"};
     for (size_t k = 0; k < sizeof units / sizeof units[0]; k++) {
         enum { REPEATS = 20000 };
         size_t length = strlen(units[k]);
@@ -144,8 +164,10 @@ END_TEST
 static const bp_op three = {.name = "three",
                             .arity = 3,
                             .operands = {{"x", false}, {"y", false}, {"index", true}},
-                            .attrs = {{"axes", BP_ATTR_INTS}, {"rate", BP_ATTR_REAL},
-                                      {"keep", BP_ATTR_INT}, {"dtype", BP_ATTR_DTYPE}},
+                            .attrs = {{"axes", BP_ATTR_INTS},
+                                      {"rate", BP_ATTR_REAL},
+                                      {"keep", BP_ATTR_INT},
+                                      {"dtype", BP_ATTR_DTYPE}},
                             .kinks = "x - y",
                             .domain = "x > 0; y < 3"};
 
@@ -211,7 +233,8 @@ START_TEST(probabilities_sum_to_one_and_values_are_taken) {
 END_TEST
 
 START_TEST(apart_keeps_elements_away_from_each_other) {
-    static const bp_op one = {.name = "one", .arity = 1, .operands = {{"x", false}}, .kinks = "apart(x)"};
+    static const bp_op one = {
+        .name = "one", .arity = 1, .operands = {{"x", false}}, .kinks = "apart(x)"};
     bpi_sample s;
     ck_assert_int_eq(bpi_sample_parse(&one, "[24]", &s, NULL), BP_OK);
     ck_assert_int_eq(bpi_sample_draw(&s, 3, NULL), BP_OK);
@@ -245,7 +268,8 @@ START_TEST(what_is_no_sample_is_refused_with_words) {
     for (size_t k = 0; k < sizeof wrong / sizeof wrong[0]; k++) {
         bpi_sample s;
         bp_failure why = {0};
-        ck_assert_msg(bpi_sample_parse(&three, wrong[k], &s, &why) == BP_ERR_FORMAT, "\"%s\"", wrong[k]);
+        ck_assert_msg(bpi_sample_parse(&three, wrong[k], &s, &why) == BP_ERR_FORMAT, "\"%s\"",
+                      wrong[k]);
         ck_assert_ptr_nonnull(strstr(why.text, "three"));
         bpi_sample_free(&s);
     }
@@ -284,8 +308,10 @@ static void open_recording(recording *r, const bp_op *op, const char *text) {
     bp_failure why = {0};
     ck_assert_msg(bpi_sample_parse(op, text, &r->sample, &why) == BP_OK, "%s", why.text);
     ck_assert_msg(bpi_sample_draw(&r->sample, 11, &why) == BP_OK, "%s", why.text);
-    ck_assert_msg(bpi_formula_parse(op->formula, false, &r->formula, &why) == BP_OK, "%s", why.text);
-    ck_assert_msg(bpi_formula_parse(op->gradient, false, &r->gradient, &why) == BP_OK, "%s", why.text);
+    ck_assert_msg(bpi_formula_parse(op->formula, false, &r->formula, &why) == BP_OK, "%s",
+                  why.text);
+    ck_assert_msg(bpi_formula_parse(op->gradient, false, &r->gradient, &why) == BP_OK, "%s",
+                  why.text);
     r->model = bp_model_new();
     r->graph = bp_graph_new(r->model);
     bp_set_executor(r->graph, BP_NAIVE);
@@ -324,12 +350,12 @@ static int bind(const recording *r, const bpi_condition *c, const bpi_point *poi
     for (int k = 0; k < bpi_op_attrs(op); k++) {
         const bp_attr *a = &r->sample.attr[k];
         if (a->type == BP_ATTR_INT || a->type == BP_ATTR_REAL)
-            bindings[count++] = (bpi_binding){op->attrs[k].name,
-                                              a->type == BP_ATTR_INT ? (long double)a->as.i : a->as.f};
+            bindings[count++] = (bpi_binding){
+                op->attrs[k].name, a->type == BP_ATTR_INT ? (long double)a->as.i : a->as.f};
     }
     for (int k = 0; k < r->sample.inputs; k++)
-        bindings[count++] = (bpi_binding){bpi_operand_name(op, k),
-                                          point->values[k][bpi_condition_element(c, point, k, index)]};
+        bindings[count++] = (bpi_binding){
+            bpi_operand_name(op, k), point->values[k][bpi_condition_element(c, point, k, index)]};
     return count;
 }
 
@@ -355,12 +381,13 @@ static void evaluate_formulas(const recording *r, long double **sums) {
                       why.text);
         double y = bpi_load(type->dtype, bp_data(r->y), i), expected = (double)b[count - 1].value;
         ck_assert_msg(fabs(y - expected) <= 4e-15 * fabs(expected) + 1e-300,
-                      "%s: element %d is %.17g, the formula gives %.17g", op->name, (int)i, y, expected);
+                      "%s: element %d is %.17g, the formula gives %.17g", op->name, (int)i, y,
+                      expected);
         if (!r->gy)
             continue;
         b[count++] = (bpi_binding){cotangent, bp_f64(r->gy)[i]};
-        ck_assert_msg(bpi_formula_values(&r->gradient, b, &count, &why) == BP_OK, "%s: %s", op->name,
-                      why.text);
+        ck_assert_msg(bpi_formula_values(&r->gradient, b, &count, &why) == BP_OK, "%s: %s",
+                      op->name, why.text);
         for (int k = 0; k < point.inputs; k++) {
             char name[80];
             snprintf(name, sizeof name, "g%s", bpi_operand_name(op, k));
@@ -389,8 +416,8 @@ static void compare_gradients(const recording *r, long double **sums) {
         for (int64_t i = 0; i < bp_tensor_count(gradient); i++) {
             double is = bp_f64(gradient)[i], expected = (double)sums[k][i];
             ck_assert_msg(fabs(is - expected) <= 1e-13 * (1 + fabs(expected)),
-                          "%s: %s[%d] is %.17g, the formula gives %.17g", op->name, name, (int)i, is,
-                          expected);
+                          "%s: %s[%d] is %.17g, the formula gives %.17g", op->name, name, (int)i,
+                          is, expected);
         }
     }
 }
@@ -425,9 +452,9 @@ END_TEST
 /* ---- the formulas of all ops, on arrays ----------------------------------------------------------- */
 
 /* Ops whose formulas only name them: which element goes where is not said by a formula. */
-static const char *const named_only[] = {"argmax",  "reshape", "permute",     "expand",  "slice",   "pad",
-                                         "concat",  "gather",  "scatter_add", "one_hot", "dropout",
-                                         "dropout_mask", NULL};
+static const char *const named_only[] = {
+    "argmax", "reshape",     "permute", "expand",  "slice",        "pad", "concat",
+    "gather", "scatter_add", "one_hot", "dropout", "dropout_mask", NULL};
 
 static bool only_named(const bp_op *op) {
     for (int k = 0; named_only[k]; k++)
@@ -444,7 +471,8 @@ static bpi_nd array_of(bpi_arena *arena, bp_tensor *tensor) {
     return x;
 }
 
-static void compare_arrays(const recording *r, const char *what, bp_tensor *is, const bpi_nd *by_formula) {
+static void compare_arrays(const recording *r, const char *what, bp_tensor *is,
+                           const bpi_nd *by_formula) {
     double largest = 0;
     bpi_arena arena = {0};
     bpi_nd x = array_of(&arena, is);
@@ -452,8 +480,9 @@ static void compare_arrays(const recording *r, const char *what, bp_tensor *is, 
         largest = fmax(largest, fabs(x.data[i]));
     for (int64_t i = 0; i < bp_tensor_count(is); i++)
         ck_assert_msg(fabs(x.data[i] - by_formula->data[i]) <= 1e-13 * (largest + 1e-3),
-                      "%s, sample \"%s\": %s[%d] is %.17g, by the formula %.17g", r->sample.op->name,
-                      r->sample.text, what, (int)i, x.data[i], by_formula->data[i]);
+                      "%s, sample \"%s\": %s[%d] is %.17g, by the formula %.17g",
+                      r->sample.op->name, r->sample.text, what, (int)i, x.data[i],
+                      by_formula->data[i]);
     bpi_arena_free(&arena);
 }
 
@@ -493,7 +522,8 @@ START_TEST(formulas_on_arrays_are_what_is_computed) {
         bpi_arena_free(&arena);
         close_recording(&r);
     }
-    ck_assert_msg((evaluated > 0) != only_named(op), "%s: evaluated on %d samples", op->name, evaluated);
+    ck_assert_msg((evaluated > 0) != only_named(op), "%s: evaluated on %d samples", op->name,
+                  evaluated);
 }
 END_TEST
 

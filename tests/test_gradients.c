@@ -56,8 +56,8 @@ static void compare_executors(const bp_op *op, const char *text, bp_dtype dtype)
     }
     bp_check_report report;
     bp_status status = bp_check_plan(all, count, &report);
-    ck_assert_msg(status == BP_OK, "%s, sample \"%s\", %s: %s", op->name, text, bp_dtype_name(dtype),
-                  report.text);
+    ck_assert_msg(status == BP_OK, "%s, sample \"%s\", %s: %s", op->name, text,
+                  bp_dtype_name(dtype), report.text);
     bp_graph_free(graph);
     bp_model_free(model);
     bpi_sample_free(&sample);

@@ -37,7 +37,8 @@ typedef struct network {
     int units[LAYERS + 1];
     activation f[LAYERS + 1];
     loss loss;
-    double w[LAYERS + 1][UNITS][UNITS]; /* w[l][i][j]: from unit i of layer l-1 to unit j of layer l */
+    double w[LAYERS + 1][UNITS]
+            [UNITS]; /* w[l][i][j]: from unit i of layer l-1 to unit j of layer l */
     double b[LAYERS + 1][UNITS];
     double z[LAYERS + 1][SAMPLES][UNITS], a[LAYERS + 1][SAMPLES][UNITS];
     double t[SAMPLES][UNITS]; /* targets; for cross-entropy probabilities */
@@ -174,7 +175,8 @@ static void check_column_convention(const network *n) {
     for (int l = 1; l <= n->depth; l++)
         for (int j = 0; j < n->units[l]; j++)
             for (int i = 0; i < n->units[l - 1]; i++)
-                ck_assert_double_eq_tol(dw[l][j][i], n->dw[l][i][j], 1e-14 * (1 + fabs(dw[l][j][i])));
+                ck_assert_double_eq_tol(dw[l][j][i], n->dw[l][i][j],
+                                        1e-14 * (1 + fabs(dw[l][j][i])));
 }
 
 /* ---- a random network ----------------------------------------------------------------------------- */
@@ -293,8 +295,8 @@ typedef struct bounds {
 } bounds;
 static const bounds f64_bounds = {1e-12, 1e-15}, f32_bounds = {1e-5, 1e-6};
 
-static void compare(const char *what, bp_tensor *gradient, double (*rows)[UNITS], int count, int length,
-                    bounds bound) {
+static void compare(const char *what, bp_tensor *gradient, double (*rows)[UNITS], int count,
+                    int length, bounds bound) {
     bool single = bp_tensor_dtype(gradient) == BP_F32;
     const void *values = bp_data(gradient);
     double largest = 0;

@@ -32,7 +32,10 @@ static bp_status cube_backward(const bp_call *c) {
     return BP_OK;
 }
 
-static const bp_op cube_op = {.name = "cube", .arity = 1, .operands = {{"x", false}}, .forward = cube,
+static const bp_op cube_op = {.name = "cube",
+                              .arity = 1,
+                              .operands = {{"x", false}},
+                              .forward = cube,
                               .backward = cube_backward};
 
 static bp_tensor *record(bp_graph *g) {
@@ -52,7 +55,8 @@ static bp_tensor *record(bp_graph *g) {
 
 static bp_status set_parameters(bp_model *m) {
     static const float values[] = {0.5f, -0.25f, 1, 0.75f, -0.5f, 0.125f, 1.5f, -1, 0.25f};
-    static const char *const names[] = {"hidden.weight", "hidden.bias", "output.weight", "output.bias"};
+    static const char *const names[] = {"hidden.weight", "hidden.bias", "output.weight",
+                                        "output.bias"};
     static const size_t counts[] = {6, 3, 9, 3};
     bp_status status = BP_OK;
     for (int k = 0; k < 4 && status == BP_OK; k++)
@@ -110,7 +114,9 @@ static bp_status train_program(bp_model *m, bp_graph *g, results *r) {
 
 /* ---- the program that verifies -------------------------------------------------------------------- */
 
-static const bp_op square_op = {.name = "square again", .arity = 1, .operands = {{"x", false}},
+static const bp_op square_op = {.name = "square again",
+                                .arity = 1,
+                                .operands = {{"x", false}},
                                 .samples = (const char *const[]){"[2]", NULL}};
 
 static void square_vjp(bp_vjp *v) {
@@ -153,8 +159,8 @@ static program *const programs[] = {train_program, verify_program};
 static results expected;
 
 static void expect_results(const results *r, const char *when, int64_t after) {
-    ck_assert_msg(memcmp(r, &expected, sizeof *r) == 0, "%s, allocation %d failing: wrong results", when,
-                  (int)after);
+    ck_assert_msg(memcmp(r, &expected, sizeof *r) == 0, "%s, allocation %d failing: wrong results",
+                  when, (int)after);
 }
 
 /* One run with allocation number `after` failing, or with `all` every one from there on; and one without

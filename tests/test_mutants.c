@@ -15,20 +15,20 @@
 typedef enum fault {
     SIGN_FLIPPED,
     DOUBLED,
-    ZEROED,            /* one operand's contribution is dropped */
+    ZEROED, /* one operand's contribution is dropped */
     NOT_A_NUMBER,
-    TRANSPOSED,        /* or in reverse order, where the last two dimensions are not square */
-    NOT_UNBROADCAST,   /* the first slice instead of the sum over broadcast dimensions */
-    SWAPPED,           /* the gradients of operands 0 and 1 */
-    NOT_ACCUMULATED,   /* of several contributions to a tensor only the first is kept */
-    TERM_DROPPED,      /* somewhere in the rule a + b, a - b, a * b or a / b becomes a, or b, or a sum its
+    TRANSPOSED,      /* or in reverse order, where the last two dimensions are not square */
+    NOT_UNBROADCAST, /* the first slice instead of the sum over broadcast dimensions */
+    SWAPPED,         /* the gradients of operands 0 and 1 */
+    NOT_ACCUMULATED, /* of several contributions to a tensor only the first is kept */
+    TERM_DROPPED, /* somewhere in the rule a + b, a - b, a * b or a / b becomes a, or b, or a sum its
                           first slice */
     FAULTS
 } fault;
 
 static const char *const fault_names[FAULTS] = {
-    "sign flipped", "factor 2",        "zeroed",  "NaN",        "transposed", "not un-broadcast",
-    "swapped",      "not accumulated", "dropped term"};
+    "sign flipped",     "factor 2", "zeroed",          "NaN",         "transposed",
+    "not un-broadcast", "swapped",  "not accumulated", "dropped term"};
 
 /* The fault that is in force. */
 static struct {
@@ -272,8 +272,8 @@ static bool try_fault(const bp_op *op, fault f, int operand, int site, uint64_t 
                  f == TERM_DROPPED ? site : operand);
     } else {
         tally.survived++;
-        printf("SURVIVED  %s: %s, operand %d, site %d: %s\n", op->name, fault_names[f], operand, site,
-               report.text);
+        printf("SURVIVED  %s: %s, operand %d, site %d: %s\n", op->name, fault_names[f], operand,
+               site, report.text);
     }
     return true;
 }

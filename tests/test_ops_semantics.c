@@ -11,23 +11,20 @@
 static bp_model *m;
 static bp_graph *g;
 
-static void setup(void)
-{
+static void setup(void) {
     m = bp_model_new();
     g = bp_graph_new(m);
     ck_assert_ptr_nonnull(g);
 }
 
-static void teardown(void)
-{
+static void teardown(void) {
     bp_graph_free(g);
     bp_model_free(m);
 }
 
 /* ---- helpers ---------------------------------------------------------------------------------- */
 
-static void write_values(bp_tensor *input, const double *values)
-{
+static void write_values(bp_tensor *input, const double *values) {
     char data[512 * sizeof(double)];
     ck_assert_int_le(bp_tensor_count(input), 512);
     for (int64_t i = 0; i < bp_tensor_count(input); i++)
@@ -35,8 +32,7 @@ static void write_values(bp_tensor *input, const double *values)
     ck_assert_int_eq(bp_write(input, data), BP_OK);
 }
 
-static bp_tensor *tensor(bp_dtype dtype, bp_shape shape, const double *values)
-{
+static bp_tensor *tensor(bp_dtype dtype, bp_shape shape, const double *values) {
     static int made;
     char name[16];
     bpi_format(name, sizeof name, "x%d", made++);
@@ -46,26 +42,20 @@ static bp_tensor *tensor(bp_dtype dtype, bp_shape shape, const double *values)
     return x;
 }
 
-static bp_tensor *vector(int n, const double *values)
-{
+static bp_tensor *vector(int n, const double *values) {
     return tensor(BP_F64, BP_SHAPE(n), values);
 }
 
-static bp_tensor *scalar(double value)
-{
-    return tensor(BP_F64, BP_SCALAR, &value);
-}
+static bp_tensor *scalar(double value) { return tensor(BP_F64, BP_SCALAR, &value); }
 
-static bool close_to(double a, double want, double tolerance)
-{
+static bool close_to(double a, double want, double tolerance) {
     if (isnan(want))
         return isnan(a);
     return a == want || fabs(a - want) <= tolerance * fabs(want);
 }
 
 /* Compares with tolerance relative to each value; infinities and zeros exactly, NaN with NaN. */
-static void expect_near(bp_tensor *t, int n, const double *want, double tolerance)
-{
+static void expect_near(bp_tensor *t, int n, const double *want, double tolerance) {
     ck_assert_msg(t != NULL, "%s", bp_error(g));
     ck_assert_int_eq(bp_tensor_count(t), n);
     for (int e = BP_PLANNED; e <= BP_NAIVE; e++) {
@@ -80,32 +70,24 @@ static void expect_near(bp_tensor *t, int n, const double *want, double toleranc
     }
 }
 
-static void expect(bp_tensor *t, int n, const double *want)
-{
-    expect_near(t, n, want, 1e-15);
-}
+static void expect(bp_tensor *t, int n, const double *want) { expect_near(t, n, want, 1e-15); }
 
-static void expect_one(bp_tensor *t, double want)
-{
-    expect_near(t, 1, &want, 1e-15);
-}
+static void expect_one(bp_tensor *t, double want) { expect_near(t, 1, &want, 1e-15); }
 
 /* The gradient of the sum of y's elements. */
-static bp_tensor *gradient(bp_tensor *y, bp_tensor *x)
-{
+static bp_tensor *gradient(bp_tensor *y, bp_tensor *x) {
     return bp_grad(bp_sum(y, BP_ALL, false), x);
 }
 
-static void expect_failure(const bp_tensor *t, bp_status status, const char *words)
-{
+static void expect_failure(const bp_tensor *t, bp_status status, const char *words) {
     ck_assert_ptr_null(t);
     ck_assert_int_eq(bp_error_status(g), status);
-    ck_assert_msg(strstr(bp_error(g), words) != NULL, "\"%s\" does not say \"%s\"", bp_error(g), words);
+    ck_assert_msg(strstr(bp_error(g), words) != NULL, "\"%s\" does not say \"%s\"", bp_error(g),
+                  words);
     bp_clear_error(g);
 }
 
-static void expect_run_failure(bp_tensor *t, bp_status status, const char *words)
-{
+static void expect_run_failure(bp_tensor *t, bp_status status, const char *words) {
     ck_assert_msg(t != NULL, "%s", bp_error(g));
     for (int e = BP_PLANNED; e <= BP_NAIVE; e++) {
         bp_set_executor(g, (bp_executor)e);
@@ -119,8 +101,7 @@ static void expect_run_failure(bp_tensor *t, bp_status status, const char *words
 
 /* ---- arithmetic ------------------------------------------------------------------------------- */
 
-START_TEST(arithmetic_of_floats)
-{
+START_TEST(arithmetic_of_floats) {
     for (int d = BP_F32; d <= BP_F64; d++) {
         bp_tensor *x = tensor((bp_dtype)d, BP_SHAPE(4), (double[]){1, -2, 0.5, 8});
         bp_tensor *y = tensor((bp_dtype)d, BP_SHAPE(4), (double[]){4, 4, -0.25, 2});
@@ -137,8 +118,7 @@ START_TEST(arithmetic_of_floats)
 }
 END_TEST
 
-START_TEST(broadcasting_spreads_either_operand)
-{
+START_TEST(broadcasting_spreads_either_operand) {
     bp_tensor *x = tensor(BP_F64, BP_SHAPE(2, 1, 2), (double[]){1, 2, 3, 4});
     bp_tensor *y = tensor(BP_F64, BP_SHAPE(3, 1), (double[]){10, 20, 30});
     expect(bp_add(x, y), 12, (double[]){11, 12, 21, 22, 31, 32, 13, 14, 23, 24, 33, 34});
@@ -149,8 +129,7 @@ START_TEST(broadcasting_spreads_either_operand)
 END_TEST
 
 /* More elements than fit a block of the reference, in a pattern that no block size divides. */
-START_TEST(broadcasting_of_long_tensors)
-{
+START_TEST(broadcasting_of_long_tensors) {
     enum { A = 7, B = 5, C = 13 };
     double x[A * C], y[B], want[A * B * C];
     for (int i = 0; i < A * C; i++)
@@ -164,8 +143,7 @@ START_TEST(broadcasting_of_long_tensors)
 }
 END_TEST
 
-START_TEST(empty_tensors_pass_through)
-{
+START_TEST(empty_tensors_pass_through) {
     bp_tensor *x = tensor(BP_F64, BP_SHAPE(0, 3), NULL), *y = vector(3, (double[]){1, 2, 3});
     expect(bp_mul(x, y), 0, NULL);
     expect(gradient(bp_mul(x, y), y), 3, (double[]){0, 0, 0});
@@ -173,15 +151,13 @@ START_TEST(empty_tensors_pass_through)
 }
 END_TEST
 
-START_TEST(division_of_floats_by_zero_is_infinite)
-{
+START_TEST(division_of_floats_by_zero_is_infinite) {
     bp_tensor *x = vector(4, (double[]){1, -1, 0, 1}), *y = vector(4, (double[]){0, 0, 0, -0.0});
     expect(bp_div(x, y), 4, (double[]){INFINITY, -INFINITY, NAN, -INFINITY});
 }
 END_TEST
 
-START_TEST(integers_wrap_and_divide_towards_zero)
-{
+START_TEST(integers_wrap_and_divide_towards_zero) {
     bp_tensor *x = tensor(BP_I32, BP_SHAPE(4), (double[]){-7, 7, INT32_MIN, INT32_MAX});
     bp_tensor *y = tensor(BP_I32, BP_SHAPE(4), (double[]){2, -2, 1, 1});
     expect(bp_div(x, y), 4, (double[]){-3, -3, INT32_MIN, INT32_MAX});
@@ -198,8 +174,7 @@ START_TEST(integers_wrap_and_divide_towards_zero)
 }
 END_TEST
 
-START_TEST(integer_division_by_zero_is_an_error_of_the_run)
-{
+START_TEST(integer_division_by_zero_is_an_error_of_the_run) {
     bp_tensor *x = tensor(BP_I32, BP_SHAPE(3), (double[]){6, 7, 8});
     bp_tensor *y = tensor(BP_I32, BP_SHAPE(3), (double[]){2, 0, 2});
     bp_tensor *z = bp_div(x, y);
@@ -215,8 +190,7 @@ START_TEST(integer_division_by_zero_is_an_error_of_the_run)
 }
 END_TEST
 
-START_TEST(abs_and_sign_at_their_kink)
-{
+START_TEST(abs_and_sign_at_their_kink) {
     bp_tensor *x = vector(6, (double[]){-2, -0.0, 0, 3, NAN, -INFINITY});
     expect(bp_abs(x), 6, (double[]){2, 0, 0, 3, NAN, INFINITY});
     expect(gradient(bp_abs(x), x), 6, (double[]){-1, 0, 0, 1, NAN, -1});
@@ -225,8 +199,7 @@ START_TEST(abs_and_sign_at_their_kink)
 }
 END_TEST
 
-START_TEST(functions_at_the_border_of_their_domain)
-{
+START_TEST(functions_at_the_border_of_their_domain) {
     bp_tensor *x = vector(4, (double[]){0, -1, INFINITY, NAN});
     expect(bp_sqrt(x), 4, (double[]){0, NAN, INFINITY, NAN});
     expect(gradient(bp_sqrt(x), x), 4, (double[]){INFINITY, NAN, 0, NAN});
@@ -237,8 +210,7 @@ START_TEST(functions_at_the_border_of_their_domain)
 }
 END_TEST
 
-START_TEST(functions_near_their_special_points)
-{
+START_TEST(functions_near_their_special_points) {
     bp_tensor *x = vector(4, (double[]){0, 1e-20, -1, INFINITY});
     expect(bp_log1p(x), 4, (double[]){0, 1e-20, -INFINITY, INFINITY});
     expect(gradient(bp_log1p(x), x), 4, (double[]){1, 1, INFINITY, 0});
@@ -258,8 +230,7 @@ END_TEST
 /* ---- maximum, minimum ------------------------------------------------------------------------- */
 
 /* +0 and -0 are equal: a tie. */
-START_TEST(ties_share_the_gradient_in_halves)
-{
+START_TEST(ties_share_the_gradient_in_halves) {
     bp_tensor *x = vector(5, (double[]){1, 5, 2, 0.0, -INFINITY});
     bp_tensor *y = vector(5, (double[]){3, 4, 2, -0.0, -INFINITY});
     expect(bp_maximum(x, y), 5, (double[]){3, 5, 2, 0, -INFINITY});
@@ -273,8 +244,7 @@ START_TEST(ties_share_the_gradient_in_halves)
 END_TEST
 
 /* PyTorch masks the gradient where an operand is less, and NaN is never less. */
-START_TEST(maximum_and_minimum_keep_nan)
-{
+START_TEST(maximum_and_minimum_keep_nan) {
     bp_tensor *x = vector(3, (double[]){NAN, 1, NAN}), *y = vector(3, (double[]){1, NAN, NAN});
     expect(bp_maximum(x, y), 3, (double[]){NAN, NAN, NAN});
     expect(bp_minimum(x, y), 3, (double[]){NAN, NAN, NAN});
@@ -286,8 +256,7 @@ END_TEST
 /* ---- activations ------------------------------------------------------------------------------ */
 
 /* sigmoid(-100) = e^-100 to 44 digits; s (1 - s) is 0 at 1000 without NaN. */
-START_TEST(sigmoid_values_and_gradient)
-{
+START_TEST(sigmoid_values_and_gradient) {
     bp_tensor *x = vector(7, (double[]){0, 1, -1000, 1000, -100, INFINITY, NAN});
     bp_tensor *y = bp_sigmoid(x);
     expect(y, 7, (double[]){0.5, 0.7310585786300049, 0, 1, 3.720075976020836e-44, 1, NAN});
@@ -297,8 +266,7 @@ START_TEST(sigmoid_values_and_gradient)
 END_TEST
 
 /* s'' = s' (1 - 2s) and s''' = s' (1 - 6 s'), at 0 and 1. */
-START_TEST(sigmoid_has_higher_derivatives)
-{
+START_TEST(sigmoid_has_higher_derivatives) {
     bp_tensor *x = vector(2, (double[]){0, 1});
     bp_tensor *first = gradient(bp_sigmoid(x), x), *second = gradient(first, x);
     expect(second, 2, (double[]){0, -0.09085774767294842});
@@ -307,8 +275,7 @@ START_TEST(sigmoid_has_higher_derivatives)
 END_TEST
 
 /* t' = 1 - t² and t'' = -2 t (1 - t²). */
-START_TEST(tanh_values_and_gradients)
-{
+START_TEST(tanh_values_and_gradients) {
     bp_tensor *x = vector(5, (double[]){0, 1, -INFINITY, 400, NAN}), *y = bp_tanh(x);
     expect(y, 5, (double[]){0, 0.7615941559557649, -1, 1, NAN});
     bp_tensor *first = gradient(y, x);
@@ -317,8 +284,7 @@ START_TEST(tanh_values_and_gradients)
 }
 END_TEST
 
-START_TEST(relu_at_its_kink)
-{
+START_TEST(relu_at_its_kink) {
     bp_tensor *x = vector(6, (double[]){-1, 0, 2, NAN, -INFINITY, INFINITY}), *y = bp_relu(x);
     expect(y, 6, (double[]){0, 0, 2, NAN, 0, INFINITY});
     bp_tensor *first = gradient(y, x);
@@ -327,8 +293,7 @@ START_TEST(relu_at_its_kink)
 }
 END_TEST
 
-START_TEST(leaky_relu_at_its_kink)
-{
+START_TEST(leaky_relu_at_its_kink) {
     bp_tensor *x = vector(5, (double[]){-2, 0, 2, NAN, -INFINITY}), *y = bp_leaky_relu(x, 0.25);
     expect(y, 5, (double[]){-0.5, 0, 2, NAN, -INFINITY});
     expect(gradient(y, x), 5, (double[]){0.25, 0.25, 1, 0.25, 0.25});
@@ -337,8 +302,7 @@ START_TEST(leaky_relu_at_its_kink)
 END_TEST
 
 /* ln(1 + e^-40) = e^-40 to 17 digits; a naive log(1 + exp(x)) gives 0 there and inf at 1000. */
-START_TEST(softplus_values_and_gradients)
-{
+START_TEST(softplus_values_and_gradients) {
     bp_tensor *x = vector(5, (double[]){0, 1000, -1000, -40, NAN}), *y = bp_softplus(x);
     expect(y, 5, (double[]){0.6931471805599453, 1000, 0, 4.248354255291589e-18, NAN});
     bp_tensor *first = gradient(y, x);
@@ -348,29 +312,28 @@ START_TEST(softplus_values_and_gradients)
 END_TEST
 
 /* x Φ(x), and Φ(x) + x φ(x); Φ(1) = 0.8413447460685429, φ(1) = 0.24197072451914337. */
-START_TEST(gelu_values_and_gradients)
-{
+START_TEST(gelu_values_and_gradients) {
     bp_tensor *x = vector(6, (double[]){0, 1, -1, -INFINITY, INFINITY, NAN}), *y = bp_gelu(x);
     expect(y, 6, (double[]){0, 0.8413447460685429, -0.15865525393145707, 0, INFINITY, NAN});
     bp_tensor *first = gradient(y, x);
-    expect_near(first, 6, (double[]){0.5, 1.0833154705876862, -0.08331547058768629, 0, 1, NAN}, 4e-15);
+    expect_near(first, 6, (double[]){0.5, 1.0833154705876862, -0.08331547058768629, 0, 1, NAN},
+                4e-15);
     bp_tensor *z = vector(3, (double[]){0, 1, -1}), *second = gradient(gradient(bp_gelu(z), z), z);
     double want[] = {0.7978845608028654, 0.24197072451914337, 0.24197072451914337};
     expect_near(second, 3, want, 1e-14);
 }
 END_TEST
 
-START_TEST(gelu_tanh_values)
-{
+START_TEST(gelu_tanh_values) {
     bp_tensor *x = vector(5, (double[]){0, 1, -1, INFINITY, NAN}), *y = bp_gelu_tanh(x);
-    expect_near(y, 5, (double[]){0, 0.8411919906082768, -0.15880800939172324, INFINITY, NAN}, 4e-15);
+    expect_near(y, 5, (double[]){0, 0.8411919906082768, -0.15880800939172324, INFINITY, NAN},
+                4e-15);
     bp_tensor *tail = vector(2, (double[]){-30, 30});
     expect(gradient(bp_gelu_tanh(tail), tail), 2, (double[]){0, 1});
 }
 END_TEST
 
-START_TEST(silu_values_and_gradient)
-{
+START_TEST(silu_values_and_gradient) {
     bp_tensor *x = vector(5, (double[]){0, 1, -1000, 1000, NAN}), *y = bp_silu(x);
     expect(y, 5, (double[]){0, 0.7310585786300049, 0, 1000, NAN});
     expect(gradient(y, x), 5, (double[]){0.5, 0.9276705118714868, 0, 1, NAN});
@@ -378,8 +341,7 @@ START_TEST(silu_values_and_gradient)
 END_TEST
 
 /* The curve is not followed where x > 0: e^1000 would leave NaN in the second derivative. */
-START_TEST(elu_values_and_gradients)
-{
+START_TEST(elu_values_and_gradients) {
     bp_tensor *x = vector(5, (double[]){0, -1, 1000, -INFINITY, NAN}), *y = bp_elu(x, 2);
     expect(y, 5, (double[]){0, -1.2642411176571153, 1000, -2, NAN});
     bp_tensor *first = gradient(y, x);
@@ -391,8 +353,7 @@ END_TEST
 
 /* ---- choice, comparison, cast ----------------------------------------------------------------- */
 
-START_TEST(where_keeps_nan_of_the_other_side_out)
-{
+START_TEST(where_keeps_nan_of_the_other_side_out) {
     bp_tensor *c = tensor(BP_BOOL, BP_SHAPE(3), (double[]){1, 0, 1});
     bp_tensor *x = vector(3, (double[]){1, NAN, 3}), *y = vector(3, (double[]){NAN, 5, INFINITY});
     bp_tensor *z = bp_where(c, x, y);
@@ -403,8 +364,7 @@ START_TEST(where_keeps_nan_of_the_other_side_out)
 }
 END_TEST
 
-START_TEST(where_broadcasts_and_sums_back)
-{
+START_TEST(where_broadcasts_and_sums_back) {
     bp_tensor *c = tensor(BP_BOOL, BP_SHAPE(2, 3), (double[]){1, 0, 1, 0, 0, 1});
     bp_tensor *x = scalar(7), *y = vector(3, (double[]){1, 2, 3}), *z = bp_where(c, x, y);
     expect(z, 6, (double[]){7, 2, 7, 1, 2, 7});
@@ -416,9 +376,9 @@ START_TEST(where_broadcasts_and_sums_back)
 }
 END_TEST
 
-START_TEST(comparisons_give_bool)
-{
-    bp_tensor *x = vector(4, (double[]){1, 2, NAN, 0.0}), *y = vector(4, (double[]){2, 2, NAN, -0.0});
+START_TEST(comparisons_give_bool) {
+    bp_tensor *x = vector(4, (double[]){1, 2, NAN, 0.0}),
+              *y = vector(4, (double[]){2, 2, NAN, -0.0});
     ck_assert_int_eq(bp_tensor_dtype(bp_equal(x, y)), BP_BOOL);
     expect(bp_equal(x, y), 4, (double[]){0, 1, 0, 1});
     expect(bp_not_equal(x, y), 4, (double[]){1, 0, 1, 0});
@@ -431,8 +391,7 @@ START_TEST(comparisons_give_bool)
 }
 END_TEST
 
-START_TEST(casts_truncate_saturate_and_wrap)
-{
+START_TEST(casts_truncate_saturate_and_wrap) {
     bp_tensor *x = vector(6, (double[]){2.9, -2.9, 1e10, -1e10, NAN, 0.5});
     expect(bp_cast(x, BP_I32), 6, (double[]){2, -2, INT32_MAX, INT32_MIN, 0, 0});
     expect(bp_cast(x, BP_U8), 6, (double[]){2, 0, 255, 0, 0, 0});
@@ -446,8 +405,7 @@ START_TEST(casts_truncate_saturate_and_wrap)
 }
 END_TEST
 
-START_TEST(cast_takes_the_gradient_back)
-{
+START_TEST(cast_takes_the_gradient_back) {
     bp_tensor *x = tensor(BP_F32, BP_SHAPE(2), (double[]){3, -1});
     bp_tensor *dx = gradient(bp_square(bp_cast(x, BP_F64)), x);
     ck_assert_int_eq(bp_tensor_dtype(dx), BP_F32);
@@ -456,8 +414,7 @@ START_TEST(cast_takes_the_gradient_back)
 }
 END_TEST
 
-START_TEST(detach_stops_the_gradient)
-{
+START_TEST(detach_stops_the_gradient) {
     bp_tensor *x = vector(2, (double[]){3, -4}), *y = bp_mul(x, bp_detach(x));
     expect(y, 2, (double[]){9, 16});
     expect(gradient(y, x), 2, (double[]){3, -4});
@@ -467,8 +424,7 @@ END_TEST
 
 /* ---- losses ----------------------------------------------------------------------------------- */
 
-START_TEST(mse_against_hand_values)
-{
+START_TEST(mse_against_hand_values) {
     bp_tensor *y = vector(3, (double[]){1, 2, 4}), *t = vector(3, (double[]){0, 2, 1});
     bp_tensor *loss = bp_mse(y, t);
     expect_one(loss, 10.0 / 3);
@@ -480,8 +436,7 @@ START_TEST(mse_against_hand_values)
 }
 END_TEST
 
-START_TEST(squared_error_against_hand_values)
-{
+START_TEST(squared_error_against_hand_values) {
     bp_tensor *y = vector(3, (double[]){1, 2, 4}), *t = vector(3, (double[]){0, 2, 1});
     bp_tensor *loss = bp_squared_error(y, t);
     expect_one(loss, 5);
@@ -491,8 +446,7 @@ START_TEST(squared_error_against_hand_values)
 END_TEST
 
 /* For z = 40 and t = 1 the loss is ln(1 + e^-40) = e^-40, which softplus(z) - z t rounds to 0. */
-START_TEST(bce_is_exact_in_the_tails)
-{
+START_TEST(bce_is_exact_in_the_tails) {
     double z[] = {0, 1000, 1000, -1000, 40, -40}, t[] = {1, 1, 0, 0, 1, 0};
     double want[] = {0.6931471805599453, 0, 1000, 0, 4.248354255291589e-18, 4.248354255291589e-18};
     for (int k = 0; k < 6; k++)
@@ -501,8 +455,7 @@ START_TEST(bce_is_exact_in_the_tails)
 END_TEST
 
 /* (s - t) / n, -z / n, and once more s (1 - s) / n; s(0) = 1/2, s(1) = 0.7310585786300049. */
-START_TEST(bce_gradients)
-{
+START_TEST(bce_gradients) {
     bp_tensor *z = vector(2, (double[]){0, 1}), *t = vector(2, (double[]){1, 0.25});
     bp_tensor *loss = bp_bce_with_logits(z, t);
     bp_tensor *first = bp_grad(loss, z);
@@ -516,13 +469,12 @@ END_TEST
 static const double p123[] = {0.09003057317038046, 0.24472847105479767, 0.6652409557748219};
 static const double loss123 = 0.4076059644443804;
 
-START_TEST(cross_entropy_of_class_numbers)
-{
+START_TEST(cross_entropy_of_class_numbers) {
     bp_tensor *z = tensor(BP_F64, BP_SHAPE(2, 3), (double[]){1, 2, 3, 3, 1, 2});
     bp_tensor *labels = tensor(BP_I64, BP_SHAPE(2), (double[]){2, 1});
     bp_tensor *loss = bp_cross_entropy(z, labels);
     expect_near(loss, 1, (double[]){(loss123 + loss123 + 2) / 2}, 1e-14);
-    double want[] = {p123[0] / 2,        p123[1] / 2, (p123[2] - 1) / 2,
+    double want[] = {p123[0] / 2, p123[1] / 2,       (p123[2] - 1) / 2,
                      p123[2] / 2, (p123[0] - 1) / 2, p123[1] / 2};
     expect_near(bp_grad(loss, z), 6, want, 1e-14);
     bp_tensor *i32 = tensor(BP_I32, BP_SHAPE(2), (double[]){2, 1});
@@ -530,8 +482,7 @@ START_TEST(cross_entropy_of_class_numbers)
 }
 END_TEST
 
-START_TEST(cross_entropy_of_probabilities)
-{
+START_TEST(cross_entropy_of_probabilities) {
     bp_tensor *z = vector(3, (double[]){1, 2, 3}), *t = vector(3, (double[]){0.5, 0, 0.5});
     bp_tensor *loss = bp_cross_entropy(z, t);
     expect_near(loss, 1, (double[]){loss123 + 1}, 1e-14);
@@ -544,8 +495,7 @@ START_TEST(cross_entropy_of_probabilities)
 }
 END_TEST
 
-START_TEST(cross_entropy_of_extreme_logits)
-{
+START_TEST(cross_entropy_of_extreme_logits) {
     bp_tensor *z = tensor(BP_F64, BP_SHAPE(3, 2), (double[]){1000, 0, 1000, 0, 0, -INFINITY});
     bp_tensor *labels = tensor(BP_I32, BP_SHAPE(3), (double[]){0, 1, 0});
     bp_tensor *loss = bp_cross_entropy(z, labels);
@@ -556,8 +506,7 @@ START_TEST(cross_entropy_of_extreme_logits)
 END_TEST
 
 /* The Hessian of one sample is diag(p) - p pᵀ. */
-START_TEST(cross_entropy_has_second_derivatives)
-{
+START_TEST(cross_entropy_has_second_derivatives) {
     bp_tensor *z = vector(3, (double[]){1, 2, 3});
     bp_tensor *label = tensor(BP_I64, BP_SCALAR, (double[]){2});
     bp_tensor *v = vector(3, (double[]){1, 0, 0});
@@ -567,8 +516,7 @@ START_TEST(cross_entropy_has_second_derivatives)
 }
 END_TEST
 
-START_TEST(a_label_that_is_no_class_is_an_error_of_the_run)
-{
+START_TEST(a_label_that_is_no_class_is_an_error_of_the_run) {
     bp_tensor *z = tensor(BP_F32, BP_SHAPE(2, 3), (double[]){1, 2, 3, 3, 1, 2});
     bp_tensor *labels = tensor(BP_I64, BP_SHAPE(2), (double[]){2, 3});
     bp_tensor *loss = bp_cross_entropy(z, labels);
@@ -584,14 +532,10 @@ END_TEST
 
 enum { MANY = 20000 };
 
-static bp_tensor *ones(bp_dtype dtype)
-{
-    return bp_full(g, dtype, BP_SHAPE(MANY), 1);
-}
+static bp_tensor *ones(bp_dtype dtype) { return bp_full(g, dtype, BP_SHAPE(MANY), 1); }
 
 /* Copies the values of a float tensor, computed anew. */
-static double *values_of(bp_tensor *t)
-{
+static double *values_of(bp_tensor *t) {
     const void *data = bp_data(t);
     ck_assert_msg(data != NULL, "%s", bp_error(g));
     double *copy = malloc((size_t)bp_tensor_count(t) * sizeof *copy);
@@ -601,8 +545,7 @@ static double *values_of(bp_tensor *t)
     return copy;
 }
 
-static int differences(const double *a, const double *b)
-{
+static int differences(const double *a, const double *b) {
     int count = 0;
     for (int i = 0; i < MANY; i++)
         count += a[i] != b[i];
@@ -611,8 +554,7 @@ static int differences(const double *a, const double *b)
 
 /* 0.3 of 20000, within 4 standard deviations of sqrt(0.3 * 0.7 / 20000) = 0.0032; neighbours (four of
  * them come from one draw) are independent: 0.09 are dropped in pairs. */
-START_TEST(dropout_drops_its_share)
-{
+START_TEST(dropout_drops_its_share) {
     bp_seed(m, 42);
     double *y = values_of(bp_dropout(ones(BP_F64), 0.3));
     int dropped = 0, pairs = 0, others = 0;
@@ -628,8 +570,7 @@ START_TEST(dropout_drops_its_share)
 }
 END_TEST
 
-START_TEST(dropout_draws_the_same_for_the_gradient)
-{
+START_TEST(dropout_draws_the_same_for_the_gradient) {
     bp_tensor *x = ones(BP_F32), *y = bp_dropout(x, 0.5), *dx = gradient(y, x);
     double *want = values_of(y);
     for (int e = BP_PLANNED; e <= BP_NAIVE; e++) {
@@ -645,8 +586,7 @@ START_TEST(dropout_draws_the_same_for_the_gradient)
 END_TEST
 
 /* Of rate 0.5, so that 1 / (1 - rate) is the same number in both. */
-START_TEST(dropout_draws_the_same_in_f32_and_f64)
-{
+START_TEST(dropout_draws_the_same_in_f32_and_f64) {
     double *single = values_of(bp_dropout(ones(BP_F32), 0.5));
     bp_graph_reset(g);
     double *twice = values_of(bp_dropout(ones(BP_F64), 0.5));
@@ -656,8 +596,7 @@ START_TEST(dropout_draws_the_same_in_f32_and_f64)
 }
 END_TEST
 
-START_TEST(dropout_draws_anew_after_a_tick_only)
-{
+START_TEST(dropout_draws_anew_after_a_tick_only) {
     bp_tensor *x = bp_input(g, "x", BP_F32, BP_SHAPE(MANY));
     float *data = malloc(MANY * sizeof *data);
     ck_assert_ptr_nonnull(data);
@@ -679,8 +618,7 @@ START_TEST(dropout_draws_anew_after_a_tick_only)
 }
 END_TEST
 
-START_TEST(dropout_depends_on_the_seed_and_on_its_place)
-{
+START_TEST(dropout_depends_on_the_seed_and_on_its_place) {
     bp_tensor *x = ones(BP_F32);
     double *first = values_of(bp_dropout(x, 0.5)), *second = values_of(bp_dropout(x, 0.5));
     ck_assert_int_gt(differences(first, second), MANY / 3);
@@ -698,8 +636,7 @@ START_TEST(dropout_depends_on_the_seed_and_on_its_place)
 }
 END_TEST
 
-START_TEST(dropout_of_rate_zero_changes_nothing)
-{
+START_TEST(dropout_of_rate_zero_changes_nothing) {
     bp_tensor *x = vector(5, (double[]){1, -2, 0, INFINITY, 5});
     expect(bp_dropout(x, 0), 5, (double[]){1, -2, 0, INFINITY, 5});
 }
@@ -707,13 +644,11 @@ END_TEST
 
 /* ---- errors ----------------------------------------------------------------------------------- */
 
-static bp_tensor *zeros(bp_dtype dtype, bp_shape shape)
-{
+static bp_tensor *zeros(bp_dtype dtype, bp_shape shape) {
     return tensor(dtype, shape, (double[64]){0});
 }
 
-START_TEST(shapes_that_do_not_broadcast_are_explained)
-{
+START_TEST(shapes_that_do_not_broadcast_are_explained) {
     bp_tensor *e = zeros(BP_F64, BP_SHAPE(3)), *x = zeros(BP_F64, BP_SHAPE(6));
     expect_failure(bp_mul(e, x), BP_ERR_SHAPE, "shapes [3] and [6] do not broadcast");
     expect_failure(bp_mul(e, x), BP_ERR_SHAPE, "bp_outer");
@@ -723,15 +658,15 @@ START_TEST(shapes_that_do_not_broadcast_are_explained)
     expect_failure(bp_add(a, zeros(BP_F64, BP_SHAPE(4))), BP_ERR_SHAPE, "reshape the [4] to [4,1]");
     expect_failure(bp_sub(a, zeros(BP_F64, BP_SHAPE(5, 4))), BP_ERR_SHAPE, "bp_transpose");
     expect_failure(bp_mul(a, zeros(BP_F64, BP_SHAPE(5, 2))), BP_ERR_SHAPE, "bp_matmul");
-    expect_failure(bp_mul(a, zeros(BP_F64, BP_SHAPE(2, 10))), BP_ERR_SHAPE, "both have 20 elements");
+    expect_failure(bp_mul(a, zeros(BP_F64, BP_SHAPE(2, 10))), BP_ERR_SHAPE,
+                   "both have 20 elements");
     expect_failure(bp_mul(a, zeros(BP_F64, BP_SHAPE(3, 3))), BP_ERR_SHAPE, "counted from the last");
     bp_tensor *c = zeros(BP_BOOL, BP_SHAPE(2));
     expect_failure(bp_where(c, e, e), BP_ERR_SHAPE, "[2] and [3]");
 }
 END_TEST
 
-START_TEST(dtypes_that_do_not_fit_are_explained)
-{
+START_TEST(dtypes_that_do_not_fit_are_explained) {
     bp_tensor *f = zeros(BP_F32, BP_SHAPE(3)), *d = zeros(BP_F64, BP_SHAPE(3));
     bp_tensor *i = zeros(BP_I32, BP_SHAPE(3)), *b = zeros(BP_BOOL, BP_SHAPE(3));
     expect_failure(bp_add(f, d), BP_ERR_DTYPE, "bp_cast");
@@ -746,14 +681,14 @@ START_TEST(dtypes_that_do_not_fit_are_explained)
 }
 END_TEST
 
-START_TEST(losses_refuse_what_does_not_fit)
-{
+START_TEST(losses_refuse_what_does_not_fit) {
     bp_tensor *y = zeros(BP_F64, BP_SHAPE(4, 1)), *t = zeros(BP_F64, BP_SHAPE(4));
     expect_failure(bp_mse(y, t), BP_ERR_SHAPE, "[4,1] and [4]");
     expect_failure(bp_squared_error(y, t), BP_ERR_SHAPE, "bp_reshape");
     expect_failure(bp_bce_with_logits(y, zeros(BP_I32, BP_SHAPE(4, 1))), BP_ERR_DTYPE, "i32");
     bp_tensor *z = zeros(BP_F64, BP_SHAPE(4, 3));
-    expect_failure(bp_cross_entropy(z, zeros(BP_I64, BP_SHAPE(4, 3))), BP_ERR_SHAPE, "class number");
+    expect_failure(bp_cross_entropy(z, zeros(BP_I64, BP_SHAPE(4, 3))), BP_ERR_SHAPE,
+                   "class number");
     expect_failure(bp_cross_entropy(z, zeros(BP_I64, BP_SHAPE(4, 1))), BP_ERR_SHAPE, "bp_reshape");
     expect_failure(bp_cross_entropy(z, t), BP_ERR_DTYPE, "i32 or i64");
     expect_failure(bp_cross_entropy(z, zeros(BP_F32, BP_SHAPE(4, 3))), BP_ERR_DTYPE, "promotion");
@@ -761,8 +696,7 @@ START_TEST(losses_refuse_what_does_not_fit)
 }
 END_TEST
 
-START_TEST(dropout_refuses_a_rate_that_is_no_share)
-{
+START_TEST(dropout_refuses_a_rate_that_is_no_share) {
     bp_tensor *x = zeros(BP_F32, BP_SHAPE(3));
     expect_failure(bp_dropout(x, 1), BP_ERR_ARGUMENT, "[0,1)");
     expect_failure(bp_dropout(x, -0.1), BP_ERR_ARGUMENT, "rate -0.1");
@@ -770,8 +704,7 @@ START_TEST(dropout_refuses_a_rate_that_is_no_share)
 }
 END_TEST
 
-START_TEST(a_null_operand_gives_null)
-{
+START_TEST(a_null_operand_gives_null) {
     ck_assert_ptr_null(bp_add(NULL, NULL));
     ck_assert_ptr_null(bp_scale(NULL, 2));
     ck_assert_ptr_null(bp_shift(NULL, 2));
@@ -783,8 +716,7 @@ START_TEST(a_null_operand_gives_null)
 }
 END_TEST
 
-static Suite *suite(void)
-{
+static Suite *suite(void) {
     const TTest *tests[] = {
         arithmetic_of_floats,
         broadcasting_spreads_either_operand,
@@ -844,8 +776,7 @@ static Suite *suite(void)
     return s;
 }
 
-int main(void)
-{
+int main(void) {
     SRunner *runner = srunner_create(suite());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);

@@ -25,7 +25,9 @@ typedef struct maker {
 
 static int below(maker *m, int bound) { return (int)bpi_random_below(&m->random, (uint64_t)bound); }
 
-static bp_tensor *number(maker *m, double value) { return bp_full(m->graph, m->dtype, BP_SCALAR, value); }
+static bp_tensor *number(maker *m, double value) {
+    return bp_full(m->graph, m->dtype, BP_SCALAR, value);
+}
 
 /* ---- operands ----------------------------------------------------------------------------------- */
 

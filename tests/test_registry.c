@@ -33,7 +33,8 @@ static bool is_attribute(const bp_op *op, const char *name) {
 
 static void parse(const bp_op *op, const char *text, bool list, bpi_formula *formula) {
     bp_failure why = {0};
-    ck_assert_msg(bpi_formula_parse(text, list, formula, &why) == BP_OK, "%s: %s", op->name, why.text);
+    ck_assert_msg(bpi_formula_parse(text, list, formula, &why) == BP_OK, "%s: %s", op->name,
+                  why.text);
 }
 
 /* The name of result k: the last statements of the formula name the results. */
@@ -68,7 +69,8 @@ START_TEST(records_are_complete) {
     const char *name = op->name;
     ck_assert_msg(op->summary && strlen(op->summary) > 8, "%s has no summary", name);
     ck_assert_msg(op->summary[strlen(op->summary) - 1] == '.', "%s: a summary is a sentence", name);
-    ck_assert_msg(op->arity == BP_VARIADIC || (op->arity >= 1 && op->arity <= 4), "%s: arity", name);
+    ck_assert_msg(op->arity == BP_VARIADIC || (op->arity >= 1 && op->arity <= 4), "%s: arity",
+                  name);
     ck_assert_msg(op->outputs >= 0 && op->outputs <= BP_MAX_OUTPUTS, "%s: outputs", name);
     ck_assert_msg(op->forward || op->lower, "%s has neither forward nor lower", name);
     ck_assert_msg(op->formula && op->formula[0], "%s has no formula", name);
@@ -124,8 +126,8 @@ static bool known_name(const scope *s, const char *name) {
 
 static void check_names(const scope *s, const bpi_expr *expr) {
     if (expr->kind == BPI_EXPR_NAME)
-        ck_assert_msg(known_name(s, expr->name), "%s: a formula uses the unknown name %s", s->op->name,
-                      expr->name);
+        ck_assert_msg(known_name(s, expr->name), "%s: a formula uses the unknown name %s",
+                      s->op->name, expr->name);
     if (expr->kind == BPI_EXPR_CALL)
         ck_assert_msg(known_function(expr->name), "%s: a formula calls the unknown function %s",
                       s->op->name, expr->name);
@@ -133,7 +135,8 @@ static void check_names(const scope *s, const bpi_expr *expr) {
         check_names(s, expr->arg[k]);
 }
 
-static void check_formula(const bp_op *op, const char *text, bool list, const bpi_formula *results) {
+static void check_formula(const bp_op *op, const char *text, bool list,
+                          const bpi_formula *results) {
     bpi_formula formula;
     parse(op, text, list, &formula);
     for (int k = 0; k < formula.count; k++)
@@ -185,7 +188,8 @@ END_TEST
 /* ---- samples ------------------------------------------------------------------------------------ */
 
 /* An elementwise op has the shape that its operands broadcast to. */
-static void check_elementwise(const bp_op *op, bp_tensor *const *x, int inputs, const bp_tensor *y) {
+static void check_elementwise(const bp_op *op, bp_tensor *const *x, int inputs,
+                              const bp_tensor *y) {
     bp_shape shape = bp_tensor_shape(y);
     for (int k = 0; k < inputs && (op->flags & BP_OP_ELEMENTWISE); k++) {
         bp_shape from = bp_tensor_shape(x[k]);
@@ -220,8 +224,8 @@ static int64_t run_sample(const bp_op *op, const char *text, bp_dtype dtype) {
     check_elementwise(op, x, sample.inputs, y);
     if (op->cost) {
         double flops = -1, bytes = -1;
-        bp_signature s = {.op = op, .inputs = sample.inputs, .x = types, .attr = y->node->attr,
-                          .why = &why};
+        bp_signature s = {
+            .op = op, .inputs = sample.inputs, .x = types, .attr = y->node->attr, .why = &why};
         for (int k = 0; k < y->node->outputs; k++)
             s.y[k] = *y->node->y[k].type;
         op->cost(&s, &flops, &bytes);
@@ -303,13 +307,14 @@ static void add_op(bpi_text *page, const bp_op *op) {
 }
 
 static void make_page(bpi_text *page) {
-    bpi_text_add(page,
-                 "# The ops\n\n"
-                 "Made from the records in `ops/` by `test_registry --print`; a test keeps it fresh.\n"
-                 "[formulas.md](formulas.md) says how to read formulas and samples; `gx` is the gradient\n"
-                 "with respect to `x`, `gy` the cotangent of `y`. After a `;` in the heading come the\n"
-                 "attributes. Ops that have no function in `backprop/ops.h` are what the gradients of\n"
-                 "others are recorded with.\n");
+    bpi_text_add(
+        page,
+        "# The ops\n\n"
+        "Made from the records in `ops/` by `test_registry --print`; a test keeps it fresh.\n"
+        "[formulas.md](formulas.md) says how to read formulas and samples; `gx` is the gradient\n"
+        "with respect to `x`, `gy` the cotangent of `y`. After a `;` in the heading come the\n"
+        "attributes. Ops that have no function in `backprop/ops.h` are what the gradients of\n"
+        "others are recorded with.\n");
     for (int k = 0; k < bpi_op_count; k++)
         add_op(page, bpi_ops[k]);
 }
@@ -343,7 +348,8 @@ START_TEST(the_page_of_ops_is_fresh) {
     bpi_text page = {0};
     make_page(&page);
     char *committed = committed_page();
-    ck_assert_msg(committed != NULL, "docs/ops.md cannot be read; run the test from the build folder");
+    ck_assert_msg(committed != NULL,
+                  "docs/ops.md cannot be read; run the test from the build folder");
     ck_assert_msg(strcmp(committed, bpi_text_data(&page)) == 0,
                   "docs/ops.md is not what the records say; renew it in the build folder with "
                   "tests/test_registry --print > .../docs/ops.md");

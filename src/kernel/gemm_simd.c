@@ -55,67 +55,63 @@ ALWAYS_INLINE void sum_tile(const tile_call *t, int rows, int wide, bool part, v
     }
 }
 
-ALWAYS_INLINE void store_tile(const tile_call *t, int rows, int wide, bool part, const vec *sum) {
-    V_UNROLL
-    for (int i = 0; i < rows; i++) {
-        V_UNROLL
+/* What is done once per tile, not once per step of k, is one function for all sizes: inlined into each it
+ * would be most of the code. */
+static __attribute__((noinline)) void store_tile(const tile_call *t, int rows, int wide,
+                                                 const vec *sum) {
+    for (int i = 0; i < rows; i++)
         for (int j = 0; j < wide; j++)
             store_sum(&t->finish, sum[i * wide + j], t->c + i * t->ldc + j * LANES,
-                      t->column + j * LANES, part && j == wide - 1, t->last);
-    }
+                      t->column + j * LANES, j == wide - 1 && t->last < LANES, t->last);
 }
 
 /* With so many steps there is time to fetch the tile of c meanwhile, should it be far away. */
 enum { FAR = 64 };
 
-ALWAYS_INLINE void fetch_tile(const tile_call *t, int rows, int wide) {
-    V_UNROLL
-    for (int i = 0; i < rows; i++) {
-        V_UNROLL
+static __attribute__((noinline)) void fetch_tile(const tile_call *t, int rows, int wide) {
+    for (int i = 0; i < rows; i++)
         for (int j = 0; j < wide; j++)
             __builtin_prefetch(t->c + i * t->ldc + j * LANES, 1);
-    }
 }
 
+/* With masks a load of a part costs no more than one of the whole. */
+enum { PARTS_ARE_FREE = BPI_VEC_BITS == 512 };
+
 ALWAYS_INLINE void run_tile(const tile_call *t, int rows, int wide) {
-    vec sum[24];
+    vec sum[24], done[24];
     if (t->k >= FAR)
         fetch_tile(t, rows, wide);
     V_UNROLL
     for (int i = 0; i < rows * wide; i++)
         sum[i] = v_set(0);
-    if (t->last < LANES) {
+    if (PARTS_ARE_FREE || t->last < LANES)
         sum_tile(t, rows, wide, true, sum);
-        store_tile(t, rows, wide, true, sum);
-    } else {
+    else
         sum_tile(t, rows, wide, false, sum);
-        store_tile(t, rows, wide, false, sum);
-    }
+    V_UNROLL
+    for (int i = 0; i < rows * wide; i++)
+        done[i] = sum[i]; /* a copy, so that the sums stay in registers */
+    store_tile(t, rows, wide, done);
 }
 
 /* The sizes of tiles that there are: few rows are as wide as the registers allow, for the latency of a
  * fused multiply-add is 4 steps and a product with few rows has nothing else to overlap. */
-#define FEW_ROWS(X)                                                                         \
-    X(1, 1)                                                                                 \
-    X(1, 2)                                                                                 \
-    X(1, 3)                                                                                 \
-    X(1, 4)                                                                                 \
-    X(1, 5)                                                                                 \
-    X(1, 6) X(1, 7) X(1, 8) X(2, 1) X(2, 2) X(2, 3) X(2, 4) X(3, 1) X(3, 2) X(3, 3) X(3, 4) \
-        X(4, 1) X(4, 2) X(5, 1) X(5, 2) X(6, 1) X(6, 2)
+#define FEW_ROWS(X) \
+    X(1, 1) X(1, 2) X(1, 3) X(1, 4) X(2, 1) X(2, 2) X(3, 1) X(3, 2) X(4, 1) X(4, 2) X(5, 1) \
+    X(5, 2) X(6, 1) X(6, 2)
+#define WIDER(X) X(1, 5) X(1, 6) X(1, 7) X(1, 8) X(2, 3) X(2, 4) X(3, 3) X(3, 4)
+#define MORE_REGISTERS(X) \
+    X(2, 5) X(2, 6) X(2, 7) X(2, 8) X(3, 5) X(3, 6) X(4, 3) X(4, 4) X(4, 5) X(4, 6) X(5, 3) \
+    X(6, 3) X(7, 1) X(7, 2) X(7, 3) X(8, 1) X(8, 2) X(8, 3)
 #if BPI_VEC_BITS == 512
-#define TILES(X)                                                                            \
-    FEW_ROWS(X)                                                                             \
-    X(2, 5)                                                                                 \
-    X(2, 6)                                                                                 \
-    X(2, 7)                                                                                 \
-    X(2, 8)                                                                                 \
-    X(3, 5) X(3, 6) X(4, 3) X(4, 4) X(4, 5) X(4, 6) X(5, 3) X(6, 3) X(7, 1) X(7, 2) X(7, 3) \
-        X(8, 1) X(8, 2) X(8, 3)
+#define TILES(X) FEW_ROWS(X) WIDER(X) MORE_REGISTERS(X)
 static const int widest[ROWS + 1] = {0, 8, 8, 6, 6, 3, 3, 3, 3};
+#elif BPI_VEC_BITS == 256
+#define TILES(X) FEW_ROWS(X) WIDER(X)
+static const int widest[ROWS + 1] = {0, 8, 4, 4, 2, 2, 2};
 #else
 #define TILES(X) FEW_ROWS(X)
-static const int widest[ROWS + 1] = {0, 8, 4, 4, 2, 2, 2};
+static const int widest[ROWS + 1] = {0, 4, 2, 2, 2, 2, 2};
 #endif
 
 #define TILE(rows, wide) \

@@ -97,7 +97,8 @@ static bp_status by_formula(bpi_check *check, bp_tensor *loss, bp_tensor *wrt, d
     bp_status status = bpi_path_of(loss, wrt, &f.path);
     if (status == BP_OK && f.path.closure.count > MOST_NODES)
         status = BP_ERR_UNSUPPORTED;
-    f.delta = status == BP_OK ? bpi_check_room(check, f.path.closure.count + 1, sizeof *f.delta) : NULL;
+    f.delta =
+        status == BP_OK ? bpi_check_room(check, f.path.closure.count + 1, sizeof *f.delta) : NULL;
     if (status == BP_OK)
         status = f.delta ? evaluate_path(&f) : BP_ERR_MEMORY;
     bpi_nd one = bpi_nd_new(&check->arena, loss->type->shape);
@@ -128,7 +129,11 @@ static double by_difference(bpi_check *check, const bpi_scratch *s, const double
     bool leaf = s->wrt->node->leaf != NULL && count > 0;
     for (int64_t i = 0; i < count; i++)
         scale = fmax(scale, fabs(automatic[i]));
-    bpi_probe probe = {.count = 1, .y = &s->loss, .c = &c, .room = room, .kinked = s->kinked,
+    bpi_probe probe = {.count = 1,
+                       .y = &s->loss,
+                       .c = &c,
+                       .room = room,
+                       .kinked = s->kinked,
                        .tolerance = check->config.tolerance};
     bpi_random random = bpi_random_new(check->config.seed, 1);
     int compared = count < DIFFERENCES ? (int)count : DIFFERENCES;
@@ -145,7 +150,8 @@ static double by_difference(bpi_check *check, const bpi_scratch *s, const double
 
 /* ---- the three together --------------------------------------------------------------------------- */
 
-bp_status bpi_agreement_of(bpi_check *check, bp_tensor *loss, bp_tensor *wrt, bpi_agreement *agreement) {
+bp_status bpi_agreement_of(bpi_check *check, bp_tensor *loss, bp_tensor *wrt,
+                           bpi_agreement *agreement) {
     bpi_scratch s = {0};
     *agreement = (bpi_agreement){-1, -1};
     bp_status status = bpi_scratch_open(check, loss, wrt, &s);

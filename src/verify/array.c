@@ -12,7 +12,8 @@ static bp_status fail(const bpi_nd_scope *s, bp_status status, const char *what)
 
 bpi_nd bpi_nd_new(bpi_arena *arena, bp_shape shape) {
     int64_t count = bp_shape_count(shape);
-    bpi_nd x = {shape, count < 0 ? NULL : bpi_arena_alloc(arena, (size_t)(count + 1) * sizeof(double))};
+    bpi_nd x = {shape,
+                count < 0 ? NULL : bpi_arena_alloc(arena, (size_t)(count + 1) * sizeof(double))};
     if (x.data)
         memset(x.data, 0, (size_t)count * sizeof(double));
     return x;
@@ -50,7 +51,8 @@ static int64_t broadcast_index(const bp_shape *x, const bp_shape *to, int64_t in
 static bool broadcast(const bp_shape *a, const bp_shape *b, bp_shape *to) {
     bp_shape joint = {.rank = a->rank > b->rank ? a->rank : b->rank};
     for (int d = 1; d <= joint.rank; d++) {
-        int64_t m = d <= a->rank ? a->size[a->rank - d] : 1, n = d <= b->rank ? b->size[b->rank - d] : 1;
+        int64_t m = d <= a->rank ? a->size[a->rank - d] : 1,
+                n = d <= b->rank ? b->size[b->rank - d] : 1;
         if (m != n && m != 1 && n != 1)
             return false;
         joint.size[joint.rank - d] = m == 1 ? n : m;
@@ -90,7 +92,8 @@ bp_status bpi_nd_transpose(const bpi_nd *x, bpi_arena *arena, bpi_nd *value) {
     bpi_nd y = bpi_nd_new(arena, shape);
     if (!y.data)
         return BP_ERR_MEMORY;
-    int64_t rows = rank >= 2 ? shape.size[rank - 2] : 1, columns = rank >= 1 ? shape.size[rank - 1] : 1;
+    int64_t rows = rank >= 2 ? shape.size[rank - 2] : 1,
+            columns = rank >= 1 ? shape.size[rank - 1] : 1;
     int64_t matrix = rows * columns;
     for (int64_t i = 0; i < bp_shape_count(shape); i++) {
         int64_t in = i % matrix;
@@ -217,7 +220,8 @@ static bp_status reduced_shape(const bpi_nd_scope *s, const bpi_expr *call, bp_s
     return BP_OK;
 }
 
-static bp_status reduce(const bpi_nd_scope *s, const bpi_expr *call, const bpi_nd *x, bpi_nd *value) {
+static bp_status reduce(const bpi_nd_scope *s, const bpi_expr *call, const bpi_nd *x,
+                        bpi_nd *value) {
     bp_shape shape = x->shape;
     bp_status status = reduced_shape(s, call, &shape);
     if (status == BP_OK)
@@ -239,7 +243,8 @@ static bp_status reduce(const bpi_nd_scope *s, const bpi_expr *call, const bpi_n
     return BP_OK;
 }
 
-static bp_status softmax(const bpi_nd_scope *s, const bpi_expr *call, const bpi_nd *x, bpi_nd *value) {
+static bp_status softmax(const bpi_nd_scope *s, const bpi_expr *call, const bpi_nd *x,
+                         bpi_nd *value) {
     bp_shape shape = x->shape;
     bpi_nd top, sum;
     bp_status status = reduced_shape(s, call, &shape);
@@ -313,7 +318,8 @@ static bp_status call_value(const bpi_nd_scope *s, const bpi_expr *call, bpi_nd 
     const bpi_nd_binding *second =
         call->args == 2 && call->arg[1]->kind == BPI_EXPR_NAME ? find(s, call->arg[1]->name) : NULL;
     bool list = second && second->list;
-    bp_status status = call->args < 1 || call->args > 3 ? fail(s, BP_ERR_UNSUPPORTED, call->name) : BP_OK;
+    bp_status status =
+        call->args < 1 || call->args > 3 ? fail(s, BP_ERR_UNSUPPORTED, call->name) : BP_OK;
     for (int k = 0; status == BP_OK && k < call->args && !(list && k == 1); k++)
         status = bpi_nd_value(call->arg[k], s, &x[k]);
     if (status != BP_OK)

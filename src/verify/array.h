@@ -47,8 +47,10 @@ typedef struct bpi_nd_node {
 } bpi_nd_node;
 
 /* Evaluates the gradient formula for operand k. */
-bp_status bpi_nd_gradient(const bpi_nd_node *node, int k, bpi_arena *arena, bpi_nd *gx, bp_failure *why);
+bp_status bpi_nd_gradient(const bpi_nd_node *node, int k, bpi_arena *arena, bpi_nd *gx,
+                          bp_failure *why);
 /* Evaluates the formula for result k. */
-bp_status bpi_nd_forward(const bpi_nd_node *node, int k, bpi_arena *arena, bpi_nd *y, bp_failure *why);
+bp_status bpi_nd_forward(const bpi_nd_node *node, int k, bpi_arena *arena, bpi_nd *y,
+                         bp_failure *why);
 
 #endif

@@ -93,7 +93,8 @@ static bp_status bind_results(naming *n) {
 /* Evaluates statements up to the last that gives `wanted` its value. */
 static bp_status run(naming *n, const bpi_formula *formula, const char *wanted, bpi_nd *value) {
     if (!wanted || !bpi_formula_find(formula, wanted))
-        return bpi_fail(n->why, BP_ERR_UNSUPPORTED, "op \"%s\" has no formula for it", n->node->op->name);
+        return bpi_fail(n->why, BP_ERR_UNSUPPORTED, "op \"%s\" has no formula for it",
+                        n->node->op->name);
     for (int k = 0; k < formula->count; k++) {
         const bpi_statement *s = &formula->statements[k];
         bool needed = s->name[0] != 'g' || strcmp(s->name, wanted) == 0;
@@ -124,7 +125,8 @@ static bool holds(const bpi_nd_node *node, const bpi_formula *formula) {
     return true;
 }
 
-static bp_status open_naming(naming *n, const bpi_nd_node *node, bpi_arena *arena, bp_failure *why) {
+static bp_status open_naming(naming *n, const bpi_nd_node *node, bpi_arena *arena,
+                             bp_failure *why) {
     *n = (naming){.node = node, .arena = arena, .why = why};
     bp_status status = bpi_formula_parse(node->op->formula, false, &n->formula, why);
     if (status == BP_OK)
@@ -142,7 +144,8 @@ static void close_naming(naming *n) {
     bpi_formula_free(&n->gradient);
 }
 
-bp_status bpi_nd_gradient(const bpi_nd_node *node, int k, bpi_arena *arena, bpi_nd *gx, bp_failure *why) {
+bp_status bpi_nd_gradient(const bpi_nd_node *node, int k, bpi_arena *arena, bpi_nd *gx,
+                          bp_failure *why) {
     naming n;
     bp_status status = open_naming(&n, node, arena, why);
     if (status == BP_OK)
@@ -158,7 +161,8 @@ bp_status bpi_nd_gradient(const bpi_nd_node *node, int k, bpi_arena *arena, bpi_
     return status;
 }
 
-bp_status bpi_nd_forward(const bpi_nd_node *node, int k, bpi_arena *arena, bpi_nd *y, bp_failure *why) {
+bp_status bpi_nd_forward(const bpi_nd_node *node, int k, bpi_arena *arena, bpi_nd *y,
+                         bp_failure *why) {
     naming n;
     bp_status status = open_naming(&n, node, arena, why);
     int at = status == BP_OK ? n.formula.count - node->outputs + k : -1;

@@ -15,8 +15,11 @@ bp_check_config bp_check_defaults(void) {
  * component of their tensor. Samples are small, so few roundings add up. */
 static const double f32_bound = 1e-5;
 
-enum { COPIES = 2, /* the op is recorded twice on the same operands: their cotangents must add up */
-       MOST_INPUTS = BPI_SAMPLE_OPERANDS, MOST_TARGETS = COPIES * BP_MAX_OUTPUTS };
+enum {
+    COPIES = 2, /* the op is recorded twice on the same operands: their cotangents must add up */
+    MOST_INPUTS = BPI_SAMPLE_OPERANDS,
+    MOST_TARGETS = COPIES * BP_MAX_OUTPUTS
+};
 
 /* An op recorded on one sample, in one dtype. */
 typedef struct recording {
@@ -32,9 +35,9 @@ typedef struct recording {
 typedef struct op_check {
     bpi_check base;
     const bp_op *op;
-    bool some[BPI_SAMPLE_OPERANDS];     /* has this operand ever had an element to differentiate? */
-    bool nonzero[BPI_SAMPLE_OPERANDS];  /* and a gradient that was not zero? */
-    bool differentiable; /* at least one sample has something to differentiate */
+    bool some[BPI_SAMPLE_OPERANDS];    /* has this operand ever had an element to differentiate? */
+    bool nonzero[BPI_SAMPLE_OPERANDS]; /* and a gradient that was not zero? */
+    bool differentiable;               /* at least one sample has something to differentiate */
 } op_check;
 
 static void close_recording(recording *r) {
@@ -59,7 +62,8 @@ static bp_status record(op_check *check, const bpi_sample *sample, bp_dtype dtyp
     for (int k = 0; k < sample->inputs; k++) {
         char name[80];
         bool several = check->op->arity == BP_VARIADIC;
-        bpi_format(name, sizeof name, several ? "%.60s%d" : "%.60s", bpi_operand_name(check->op, k), k);
+        bpi_format(name, sizeof name, several ? "%.60s%d" : "%.60s", bpi_operand_name(check->op, k),
+                   k);
         r->operand[k] = bpi_sample_input(sample, k, r->graph, name, dtype);
         if (r->operand[k] && has_gradient(check->op, k, r->operand[k])) {
             r->which[r->inputs] = k;
@@ -82,8 +86,13 @@ static bp_status record(op_check *check, const bpi_sample *sample, bp_dtype dtyp
 }
 
 static bpi_subject subject_of(const op_check *check, const recording *r, const char *where) {
-    return (bpi_subject){.y = r->y, .c = r->c, .count = r->targets, .x = r->x, .inputs = r->inputs,
-                         .where = where, .linear = (check->op->flags & BP_OP_LINEAR) != 0};
+    return (bpi_subject){.y = r->y,
+                         .c = r->c,
+                         .count = r->targets,
+                         .x = r->x,
+                         .inputs = r->inputs,
+                         .where = where,
+                         .linear = (check->op->flags & BP_OP_LINEAR) != 0};
 }
 
 /* ---- f32 -------------------------------------------------------------------------------------- */
@@ -96,7 +105,8 @@ static bp_status fail_f32(op_check *check, const bp_tensor *x, int64_t i, double
     bpi_format(r->where, sizeof r->where, "%s%s", element, where);
     bpi_format(r->text, sizeof r->text,
                "the gradient of %s in f32 is %.9g, in f64 %.9g: they differ by %.2g of the largest "
-               "component where %.2g is accepted", r->where, f32, f64, error, f32_bound);
+               "component where %.2g is accepted",
+               r->where, f32, f64, error, f32_bound);
     r->worst = error;
     r->analytic = f32;
     r->numeric = f64;
@@ -220,14 +230,16 @@ static bp_status check_zeros(op_check *check) {
     bool allowed = declared || check->base.config.allow_zero;
     for (int k = 0; k < BPI_SAMPLE_OPERANDS; k++) {
         if (check->some[k] && !check->nonzero[k] && !allowed)
-            return fail_zero(check, k, "zero on every sample, so that nothing was checked; if that is "
+            return fail_zero(check, k,
+                             "zero on every sample, so that nothing was checked; if that is "
                              "right, the record must say so with BP_OP_ZERO_GRADIENT");
         if (check->nonzero[k] && declared)
             return fail_zero(check, k, "not zero, although the record says BP_OP_ZERO_GRADIENT");
     }
     bool second = check->differentiable && has_second_order(check->op);
     if (second && !allowed && !check->base.second_nonzero)
-        return fail_zero(check, 0, "not zero, but its own gradient is, also with respect to the "
+        return fail_zero(check, 0,
+                         "not zero, but its own gradient is, also with respect to the "
                          "cotangent that it is linear in");
     return BP_OK;
 }
@@ -237,12 +249,13 @@ static void report_pass(op_check *check, int samples) {
     const bp_op *op = check->op;
     r->passed = true;
     if (!check->differentiable)
-        bpi_format(r->text, sizeof r->text, "%s: runs on %d samples; there is nothing to differentiate",
-                   op->name, samples);
+        bpi_format(r->text, sizeof r->text,
+                   "%s: runs on %d samples; there is nothing to differentiate", op->name, samples);
     else
         bpi_format(r->text, sizeof r->text,
                    "%s: passed on %d samples, %lld comparisons, f64 and f32, first%s order; worst "
-                   "relative error %.2g at %s", op->name, samples, (long long)r->checked,
+                   "relative error %.2g at %s",
+                   op->name, samples, (long long)r->checked,
                    has_second_order(op) ? " and second" : "", r->worst, r->where);
 }
 
@@ -254,9 +267,10 @@ bp_status bpi_check_op(const bp_op *op, const bp_check_config *config, bp_check_
     check.base.config = config ? *config : bp_check_defaults();
     *check.base.report = (bp_check_report){0};
     if (!op || !op->samples || !op->samples[0])
-        return bpi_check_unfinished(
-            &check.base, bpi_fail(&check.base.why, BP_ERR_ARGUMENT, "op \"%s\" has no samples in its "
-                                  "record to be checked on", op ? op->name : "NULL"));
+        return bpi_check_unfinished(&check.base, bpi_fail(&check.base.why, BP_ERR_ARGUMENT,
+                                                          "op \"%s\" has no samples in its "
+                                                          "record to be checked on",
+                                                          op ? op->name : "NULL"));
     bp_status status = BP_OK;
     int samples = 0;
     for (; status == BP_OK && op->samples[samples]; samples++)

@@ -6,10 +6,12 @@
 static bp_status fail_zero(bpi_check *check, const bp_tensor *x) {
     bp_check_report *r = check->report;
     bpi_format(r->where, sizeof r->where, "%.100s", bp_name(x));
-    bpi_format(r->text, sizeof r->text,
-               "the gradient of %s is zero everywhere, so that nothing was checked: does the loss "
-               "depend on it only through a comparison, or are all units dead? Set allow_zero if that "
-               "is right", bp_name(x));
+    bpi_format(
+        r->text, sizeof r->text,
+        "the gradient of %s is zero everywhere, so that nothing was checked: does the loss "
+        "depend on it only through a comparison, or are all units dead? Set allow_zero if that "
+        "is right",
+        bp_name(x));
     r->passed = false;
     return BP_ERR_CHECK;
 }
@@ -26,23 +28,31 @@ static bp_status check_zeros(bpi_check *check, const bpi_scratch *s, const bpi_g
 static void report_pass(bpi_check *check, const bpi_scratch *s) {
     bp_check_report *r = check->report;
     r->passed = true;
-    int length = bpi_format(r->text, sizeof r->text,
-                            "passed: %lld elements of %d tensors, first%s order; worst relative error "
-                            "%.2g at %s, where %.2g is accepted", (long long)r->checked, s->inputs,
-                            check->config.second_order ? " and second" : "", r->worst, r->where,
-                            check->config.tolerance);
+    int length = bpi_format(
+        r->text, sizeof r->text,
+        "passed: %lld elements of %d tensors, first%s order; worst relative error "
+        "%.2g at %s, where %.2g is accepted",
+        (long long)r->checked, s->inputs, check->config.second_order ? " and second" : "", r->worst,
+        r->where, check->config.tolerance);
     if (s->nudge > 0)
-        bpi_format(r->text + length, sizeof r->text - (size_t)length,
-                   "; the present values stand on a kink (such as relu at 0), so all were moved by up "
-                   "to %g first", s->nudge);
+        bpi_format(
+            r->text + length, sizeof r->text - (size_t)length,
+            "; the present values stand on a kink (such as relu at 0), so all were moved by up "
+            "to %g first",
+            s->nudge);
 }
 
 static bp_status check_scratch(bpi_check *check, const bpi_scratch *s) {
     bp_tensor *one = bp_input(s->graph, "cotangent of the loss", BP_F64, s->loss->type->shape);
     if (!one || bp_write(one, &(double){1}) != BP_OK)
         return bpi_check_stop(check, BP_ERR_MEMORY, s->graph);
-    bpi_subject subject = {.y = &s->loss, .c = &one, .count = 1, .x = s->x, .inputs = s->inputs,
-                           .where = "", .kinked = s->kinked};
+    bpi_subject subject = {.y = &s->loss,
+                           .c = &one,
+                           .count = 1,
+                           .x = s->x,
+                           .inputs = s->inputs,
+                           .where = "",
+                           .kinked = s->kinked};
     bpi_gradients gradients;
     bp_status status = bpi_gradients_of(check, &subject, &gradients);
     if (status == BP_OK)
@@ -57,21 +67,26 @@ static bp_status check_scratch(bpi_check *check, const bpi_scratch *s) {
 /* What can be said before anything is computed. */
 static bp_status check_arguments(bpi_check *check, bp_tensor *loss) {
     if (!loss)
-        return bpi_fail(&check->why, BP_ERR_ARGUMENT, "the loss is NULL: recording it has failed, and "
+        return bpi_fail(&check->why, BP_ERR_ARGUMENT,
+                        "the loss is NULL: recording it has failed, and "
                         "bp_error of its graph says why");
     if (!bp_dtype_is_float(loss->type->dtype))
-        return bpi_fail(&check->why, BP_ERR_DTYPE, "the loss is %s, and only f32 and f64 have gradients",
+        return bpi_fail(&check->why, BP_ERR_DTYPE,
+                        "the loss is %s, and only f32 and f64 have gradients",
                         bp_dtype_name(loss->type->dtype));
     char shape[BPI_SHAPE_TEXT];
     if (bp_tensor_count(loss) != 1)
-        return bpi_fail(&check->why, BP_ERR_SHAPE, "the loss has the shape %s and is no scalar: reduce it "
-                        "with bp_sum or bp_mean", bpi_shape_text(&loss->type->shape, shape));
+        return bpi_fail(&check->why, BP_ERR_SHAPE,
+                        "the loss has the shape %s and is no scalar: reduce it "
+                        "with bp_sum or bp_mean",
+                        bpi_shape_text(&loss->type->shape, shape));
     if (!(check->config.tolerance > 0))
         return bpi_fail(&check->why, BP_ERR_ARGUMENT, "the tolerance must be positive");
     return BP_OK;
 }
 
-bp_status bp_check_gradients(bp_tensor *loss, const bp_check_config *config, bp_check_report *report) {
+bp_status bp_check_gradients(bp_tensor *loss, const bp_check_config *config,
+                             bp_check_report *report) {
     bp_check_report ignored;
     bpi_check check = {.report = report ? report : &ignored,
                        .config = config ? *config : bp_check_defaults()};
@@ -81,7 +96,8 @@ bp_status bp_check_gradients(bp_tensor *loss, const bp_check_config *config, bp_
     if (status == BP_OK)
         status = bpi_scratch_open(&check, loss, NULL, &scratch);
     if (status == BP_OK && scratch.inputs == 0)
-        status = bpi_fail(&check.why, BP_ERR_GRADIENT, "the loss depends on no float input and on no "
+        status = bpi_fail(&check.why, BP_ERR_GRADIENT,
+                          "the loss depends on no float input and on no "
                           "parameter that gradients flow to");
     if (status == BP_OK)
         status = check_scratch(&check, &scratch);

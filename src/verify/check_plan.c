@@ -47,11 +47,12 @@ static void restore_state(bp_model *model, const state *s) {
 }
 
 /* Runs the tensors by one executor and copies their values. */
-static bp_status run_by(bpi_check *check, bp_executor executor, bp_tensor *const *tensors, int count,
-                        void **values) {
+static bp_status run_by(bpi_check *check, bp_executor executor, bp_tensor *const *tensors,
+                        int count, void **values) {
     bp_graph *graph = tensors[0]->node->graph;
     bp_set_executor(graph, executor);
-    graph->stale_before = bpi_clock(graph->model); /* values from before, of a step say, do not count */
+    graph->stale_before =
+        bpi_clock(graph->model); /* values from before, of a step say, do not count */
     bp_status status = bp_eval(tensors, count);
     if (status != BP_OK)
         return bpi_check_stop(check, status, graph);
@@ -95,7 +96,8 @@ static bp_status compare(bpi_check *check, const bp_tensor *tensor, const void *
         r->worst = error;
         r->analytic = p;
         r->numeric = n;
-        bpi_format(r->text, sizeof r->text, "%s is %.9g planned and %.9g run naively", r->where, p, n);
+        bpi_format(r->text, sizeof r->text, "%s is %.9g planned and %.9g run naively", r->where, p,
+                   n);
         return BP_ERR_CHECK;
     }
     return BP_OK;
@@ -107,7 +109,8 @@ static bp_status check_tensors(bpi_check *check, bp_tensor *const *tensors, int 
         if (!graph || !tensors[k] || tensors[k]->node->graph != graph)
             graph = NULL;
     if (!graph)
-        return bpi_fail(&check->why, BP_ERR_ARGUMENT, "bp_check_plan needs tensors, none of them NULL, of "
+        return bpi_fail(&check->why, BP_ERR_ARGUMENT,
+                        "bp_check_plan needs tensors, none of them NULL, of "
                         "one graph");
     return bp_failed(graph) ? bpi_check_stop(check, BP_ERR_STATE, graph) : BP_OK;
 }
@@ -133,10 +136,11 @@ bp_status bp_check_plan(bp_tensor *const *tensors, int count, bp_check_report *r
         status = compare(&check, tensors[k], values[k], values[count + k]);
     check.report->passed = status == BP_OK;
     if (status == BP_OK)
-        bpi_format(check.report->text, sizeof check.report->text,
-                   "passed: %lld values of %d tensors, planned and run naively; largest difference %.2g "
-                   "of a tensor's largest value", (long long)check.report->checked, count,
-                   check.report->worst);
+        bpi_format(
+            check.report->text, sizeof check.report->text,
+            "passed: %lld values of %d tensors, planned and run naively; largest difference %.2g "
+            "of a tensor's largest value",
+            (long long)check.report->checked, count, check.report->worst);
     bpi_arena_free(&check.arena);
     return bpi_check_unfinished(&check, status);
 }

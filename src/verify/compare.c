@@ -31,7 +31,8 @@ double *bpi_check_copy(bpi_check *check, bp_tensor *tensor) {
     return copy;
 }
 
-bp_tensor *bpi_random_cotangent(bpi_check *check, bp_tensor *like, const char *name, uint64_t seed) {
+bp_tensor *bpi_random_cotangent(bpi_check *check, bp_tensor *like, const char *name,
+                                uint64_t seed) {
     bp_graph *graph = like->node->graph;
     bp_tensor *input = bp_input(graph, name, like->type->dtype, like->type->shape);
     int64_t count = bp_tensor_count(like);
@@ -63,7 +64,8 @@ bp_status bpi_check_unfinished(bpi_check *check, bp_status status) {
     return status;
 }
 
-void bpi_element_text(const char *name, const bp_shape *shape, int64_t index, char *out, size_t size) {
+void bpi_element_text(const char *name, const bp_shape *shape, int64_t index, char *out,
+                      size_t size) {
     int64_t at[BP_MAX_RANK];
     for (int k = shape->rank - 1; k >= 0; k--) {
         at[k] = index % shape->size[k];
@@ -175,8 +177,8 @@ static bp_status compare_elements(tensor_check *t) {
         scale = fmax(scale, fabs(analytic[i]));
     for (int64_t i = 0; i < t->count; i++) {
         bpi_slope slope;
-        bp_status status = bpi_probe_slope(t->probe, x, values, t->index[i], analytic[t->index[i]],
-                                           scale, &slope);
+        bp_status status =
+            bpi_probe_slope(t->probe, x, values, t->index[i], analytic[t->index[i]], scale, &slope);
         if (status != BP_OK)
             return bpi_check_stop(t->check, status, x->node->graph);
         t->numeric[i] = slope.numeric;
@@ -205,15 +207,16 @@ static void report_worst(const tensor_check *t) {
 
 static bp_status report_failure(const tensor_check *t) {
     bp_check_report *r = t->check->report;
-    bpi_symptoms symptoms = {t->subject, t->gradients, t->input, t->numeric, t->index, t->count,
-                             t->probe->tolerance};
+    bpi_symptoms symptoms = {t->subject, t->gradients, t->input,           t->numeric,
+                             t->index,   t->count,     t->probe->tolerance};
     char cause[300];
     bpi_diagnose(&symptoms, cause, sizeof cause);
     r->passed = false;
-    bpi_format(r->text, sizeof r->text,
-               "the gradient of %s is wrong: analytic %.9g, numeric %.9g, relative error %.2g where "
-               "%.2g is accepted; likely cause: %s",
-               r->where, r->analytic, r->numeric, r->worst, t->probe->tolerance, cause);
+    bpi_format(
+        r->text, sizeof r->text,
+        "the gradient of %s is wrong: analytic %.9g, numeric %.9g, relative error %.2g where "
+        "%.2g is accepted; likely cause: %s",
+        r->where, r->analytic, r->numeric, r->worst, t->probe->tolerance, cause);
     return BP_ERR_CHECK;
 }
 
@@ -243,7 +246,11 @@ bp_status bpi_compare(bpi_check *check, const bpi_subject *s, const bpi_gradient
             return check->why.status;
     }
     double tolerance = check->config.tolerance;
-    bpi_probe probe = {.count = s->count, .y = s->y, .c = c, .linear = s->linear, .kinked = s->kinked,
+    bpi_probe probe = {.count = s->count,
+                       .y = s->y,
+                       .c = c,
+                       .linear = s->linear,
+                       .kinked = s->kinked,
                        .room = bpi_check_room(check, elements + 1, sizeof(double)),
                        .tolerance = s->linear ? fmin(tolerance, linear_tolerance) : tolerance,
                        .step = check->config.step};

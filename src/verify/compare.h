@@ -21,10 +21,10 @@ typedef struct bpi_subject {
 typedef struct bpi_check {
     bp_check_config config;
     bp_check_report *report;
-    bpi_arena arena;  /* arrays of the check; freed by its owner */
+    bpi_arena arena;     /* arrays of the check; freed by its owner */
     bool second_nonzero; /* some gradient of second order was not zero */
-    uint64_t digest;  /* of the bits of all analytic gradients so far, -0 taken as 0 */
-    bp_failure why;   /* when the check could not be done */
+    uint64_t digest;     /* of the bits of all analytic gradients so far, -0 taken as 0 */
+    bp_failure why;      /* when the check could not be done */
 } bpi_check;
 
 /* The analytic gradients of a subject: tensors, and their values in the check's arena. */
@@ -57,7 +57,8 @@ bp_status bpi_check_stop(bpi_check *check, bp_status status, const bp_graph *gra
 /* Writes the verdict of a check that could not be done; returns its status. */
 bp_status bpi_check_unfinished(bpi_check *check, bp_status status);
 /* "x[1,2]" for an element of a tensor. */
-void bpi_element_text(const char *name, const bp_shape *shape, int64_t index, char *out, size_t size);
+void bpi_element_text(const char *name, const bp_shape *shape, int64_t index, char *out,
+                      size_t size);
 
 /* ---- diagnosis (diagnose.c) -------------------------------------------------------------------- */
 
@@ -65,9 +66,9 @@ void bpi_element_text(const char *name, const bp_shape *shape, int64_t index, ch
 typedef struct bpi_symptoms {
     const bpi_subject *subject;
     const bpi_gradients *gradients;
-    int input;              /* which tensor of the subject */
-    const double *numeric;  /* by place in `index` */
-    const int64_t *index;   /* elements compared */
+    int input;             /* which tensor of the subject */
+    const double *numeric; /* by place in `index` */
+    const int64_t *index;  /* elements compared */
     int64_t compared;
     double tolerance;
 } bpi_symptoms;

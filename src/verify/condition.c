@@ -39,14 +39,16 @@ bp_status bpi_condition_of(const bpi_expr *expr, const bpi_point *point, bpi_con
     find_names(expr, point, c);
     for (int k = 0; k < point->inputs; k++)
         if (c->names[k] && !c->apart && !widen(&c->shape, &point->type[k]->shape))
-            return bpi_fail(why, BP_ERR_SHAPE,
-                            "op \"%s\": the operands that a kink or the domain names do not broadcast",
-                            point->op->name);
+            return bpi_fail(
+                why, BP_ERR_SHAPE,
+                "op \"%s\": the operands that a kink or the domain names do not broadcast",
+                point->op->name);
     c->count = bp_shape_count(c->shape);
     return BP_OK;
 }
 
-int64_t bpi_condition_element(const bpi_condition *c, const bpi_point *point, int k, int64_t index) {
+int64_t bpi_condition_element(const bpi_condition *c, const bpi_point *point, int k,
+                              int64_t index) {
     const bp_shape *x = &point->type[k]->shape;
     int64_t at = 0, stride = 1;
     for (int d = 1; d <= x->rank; d++) {
@@ -58,7 +60,8 @@ int64_t bpi_condition_element(const bpi_condition *c, const bpi_point *point, in
     return at;
 }
 
-static int bind(const bpi_condition *c, const bpi_point *point, int64_t index, bpi_binding *bindings) {
+static int bind(const bpi_condition *c, const bpi_point *point, int64_t index,
+                bpi_binding *bindings) {
     int count = 0;
     for (int k = 0; k < bpi_op_attrs(point->op); k++) {
         const char *name = point->op->attrs[k].name;

@@ -35,7 +35,7 @@ int64_t bpi_condition_element(const bpi_condition *condition, const bpi_point *p
                               int64_t index);
 /* How far inside the condition element `index` is: for `a < b` b - a; for `a != b`, and for a kink, the
  * distance from zero. */
-bp_status bpi_condition_distance(const bpi_condition *condition, const bpi_point *point, int64_t index,
-                                 double *inside, bp_failure *why);
+bp_status bpi_condition_distance(const bpi_condition *condition, const bpi_point *point,
+                                 int64_t index, double *inside, bp_failure *why);
 
 #endif

@@ -56,8 +56,8 @@ static double common_factor(const bpi_symptoms *s, double scale) {
 
 /* Does `other`, read at element to(i), agree with the numeric gradient everywhere? All elements must
  * have been compared. */
-static bool matches(const bpi_symptoms *s, const double *other, const bp_shape *shape, bool transposed,
-                    double scale) {
+static bool matches(const bpi_symptoms *s, const double *other, const bp_shape *shape,
+                    bool transposed, double scale) {
     int64_t rows = 1, columns = s->compared;
     if (transposed && shape->rank >= 2) {
         columns = shape->size[shape->rank - 1];
@@ -141,11 +141,11 @@ static void explain_factor(const bpi_symptoms *s, double factor, char *out, size
     if (near(factor, -1, 0))
         bpi_format(out, size, "the sign is flipped");
     else if (n > 1 && near(factor, n, 0))
-        bpi_format(out, size, "too large by %g, the number of elements: a sum where a mean is meant",
-                   n);
+        bpi_format(out, size,
+                   "too large by %g, the number of elements: a sum where a mean is meant", n);
     else if (n > 1 && near(factor, 1 / n, 0))
-        bpi_format(out, size, "too small by %g, the number of elements: a mean where a sum is meant",
-                   n);
+        bpi_format(out, size,
+                   "too small by %g, the number of elements: a mean where a sum is meant", n);
     else
         bpi_format(out, size, "wrong by the constant factor %.6g", factor);
 }
@@ -173,8 +173,9 @@ static void explain_unknown(const bpi_symptoms *s, double scale, char *out, size
     uses found = find_uses(s);
     bpi_format(out, size, "not recognised; %lld of %lld elements differ; %s",
                (long long)(wrong ? wrong : 1), (long long)s->compared,
-               found.broadcast ? "the tensor is broadcast: is its cotangent summed over the dimensions "
-                                 "that are repeated?"
+               found.broadcast
+                   ? "the tensor is broadcast: is its cotangent summed over the dimensions "
+                     "that are repeated?"
                : found.count > s->subject->count
                    ? "the tensor is used more than once: are all contributions added up?"
                    : "a term is missing or wrong, or a kink is close by");
@@ -183,12 +184,14 @@ static void explain_unknown(const bpi_symptoms *s, double scale, char *out, size
 void bpi_diagnose(const bpi_symptoms *s, char *out, size_t size) {
     double scale = largest_numeric(s);
     if (!numeric_is_finite(s)) {
-        bpi_format(out, size, "the function itself is not finite here: a division by zero, or a "
+        bpi_format(out, size,
+                   "the function itself is not finite here: a division by zero, or a "
                    "logarithm or root outside its domain");
         return;
     }
     if (!analytic_is_finite(s)) {
-        bpi_format(out, size, "it is not finite: a division by zero, a logarithm or root outside its "
+        bpi_format(out, size,
+                   "it is not finite: a division by zero, a logarithm or root outside its "
                    "domain, or memory that was never written");
         return;
     }
@@ -197,7 +200,8 @@ void bpi_diagnose(const bpi_symptoms *s, char *out, size_t size) {
         return;
     }
     if (one_target_only(s, scale)) {
-        bpi_format(out, size, "of several uses of the tensor only one contributes: contributions are not "
+        bpi_format(out, size,
+                   "of several uses of the tensor only one contributes: contributions are not "
                    "added up");
         return;
     }

@@ -111,8 +111,8 @@ static bp_status extrapolate(const bpi_probe *p, bp_tensor *x, double *values, i
 
 /* What the table is uncertain about counts as resolution, up to the tolerance times the largest slope
  * of the tensor: beyond that it is a kink or a jump, and a failure. */
-static bp_status refine(const bpi_probe *p, bp_tensor *x, double *values, int64_t i, double analytic,
-                        double scale, bpi_slope *slope) {
+static bp_status refine(const bpi_probe *p, bp_tensor *x, double *values, int64_t i,
+                        double analytic, double scale, bpi_slope *slope) {
     double size = fmax(1, fabs(values[i])), uncertain, noise;
     double start = p->kinked ? 4e-6 * size : 0.01 * fmax(1, 1e-3 * fabs(values[i]));
     bp_status status = extrapolate(p, x, values, i, start, p->kinked ? 3 : 1.6, &slope->numeric,
@@ -122,8 +122,8 @@ static bp_status refine(const bpi_probe *p, bp_tensor *x, double *values, int64_
     return status;
 }
 
-bp_status bpi_probe_slope(const bpi_probe *p, bp_tensor *x, double *values, int64_t i, double analytic,
-                          double scale, bpi_slope *slope) {
+bp_status bpi_probe_slope(const bpi_probe *p, bp_tensor *x, double *values, int64_t i,
+                          double analytic, double scale, bpi_slope *slope) {
     double noise, step = p->step > 0 ? p->step : cbrt(DBL_EPSILON);
     double h = p->linear ? 1 : step * fmax(1, fabs(values[i]));
     bp_status status = difference(p, x, values, i, h, &slope->numeric, &noise);

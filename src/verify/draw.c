@@ -117,9 +117,11 @@ static bp_status mend_all(mending *m, const bpi_formula *kinks, const bpi_formul
         if (status != BP_OK || m->broken == 0)
             return status;
     }
-    return bpi_fail(m->why, BP_ERR_VALUE,
-                    "op \"%s\", sample \"%.200s\": no values were found inside the domain and away from "
-                    "the kinks; widen the range", m->sample->op->name, m->sample->text);
+    return bpi_fail(
+        m->why, BP_ERR_VALUE,
+        "op \"%s\", sample \"%.200s\": no values were found inside the domain and away from "
+        "the kinks; widen the range",
+        m->sample->op->name, m->sample->text);
 }
 
 bp_status bpi_sample_draw(bpi_sample *sample, uint64_t seed, bp_failure *why) {

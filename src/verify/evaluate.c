@@ -8,31 +8,19 @@
 
 typedef long double real;
 
-static real sign(real x) {
-    return x > 0 ? 1 : x < 0 ? -1 : x;
-}
+static real sign(real x) { return x > 0 ? 1 : x < 0 ? -1 : x; }
 
-static real sigmoid(real x) {
-    return 1 / (1 + expl(-x));
-}
+static real sigmoid(real x) { return 1 / (1 + expl(-x)); }
 
-static real relu(real x) {
-    return x < 0 ? 0 : x;
-}
+static real relu(real x) { return x < 0 ? 0 : x; }
 
 /* ln(1 + eˣ) without overflow: max(x, 0) + ln(1 + e^-|x|). */
-static real softplus(real x) {
-    return relu(x) + log1pl(expl(-fabsl(x)));
-}
+static real softplus(real x) { return relu(x) + log1pl(expl(-fabsl(x))); }
 
 /* As in NumPy and PyTorch, a NaN on either side wins; fmax would drop it. */
-static real larger(real x, real y) {
-    return x > y || isnan(x) ? x : y;
-}
+static real larger(real x, real y) { return x > y || isnan(x) ? x : y; }
 
-static real smaller(real x, real y) {
-    return x < y || isnan(x) ? x : y;
-}
+static real smaller(real x, real y) { return x < y || isnan(x) ? x : y; }
 
 typedef struct function {
     const char *name;
@@ -41,12 +29,12 @@ typedef struct function {
 } function;
 
 static const function functions[] = {
-    {"exp", expl, NULL},       {"expm1", expm1l, NULL},     {"log", logl, NULL},
-    {"log1p", log1pl, NULL},   {"sqrt", sqrtl, NULL},       {"tanh", tanhl, NULL},
-    {"sin", sinl, NULL},       {"cos", cosl, NULL},         {"erf", erfl, NULL},
-    {"abs", fabsl, NULL},      {"sign", sign, NULL},        {"floor", floorl, NULL},
-    {"sigmoid", sigmoid, NULL}, {"relu", relu, NULL},       {"softplus", softplus, NULL},
-    {"max", NULL, larger},     {"min", NULL, smaller},      {"maximum", NULL, larger},
+    {"exp", expl, NULL},        {"expm1", expm1l, NULL}, {"log", logl, NULL},
+    {"log1p", log1pl, NULL},    {"sqrt", sqrtl, NULL},   {"tanh", tanhl, NULL},
+    {"sin", sinl, NULL},        {"cos", cosl, NULL},     {"erf", erfl, NULL},
+    {"abs", fabsl, NULL},       {"sign", sign, NULL},    {"floor", floorl, NULL},
+    {"sigmoid", sigmoid, NULL}, {"relu", relu, NULL},    {"softplus", softplus, NULL},
+    {"max", NULL, larger},      {"min", NULL, smaller},  {"maximum", NULL, larger},
     {"minimum", NULL, smaller}};
 
 static const function *find_function(const char *name, int args) {
@@ -57,9 +45,7 @@ static const function *find_function(const char *name, int args) {
     return NULL;
 }
 
-bool bpi_formula_function(const char *name, int args) {
-    return find_function(name, args) != NULL;
-}
+bool bpi_formula_function(const char *name, int args) { return find_function(name, args) != NULL; }
 
 static bp_status name_value(const char *name, const bpi_binding *bindings, int count, real *value,
                             bp_failure *why) {
@@ -78,8 +64,10 @@ static bp_status name_value(const char *name, const bpi_binding *bindings, int c
 static bp_status call_value(const bpi_expr *expr, const real *x, real *value, bp_failure *why) {
     const function *f = find_function(expr->name, expr->args);
     if (!f)
-        return bpi_fail(why, BP_ERR_NAME, "a formula calls \"%s\" with %d arguments, which is no "
-                        "function of scalars", expr->name, expr->args);
+        return bpi_fail(why, BP_ERR_NAME,
+                        "a formula calls \"%s\" with %d arguments, which is no "
+                        "function of scalars",
+                        expr->name, expr->args);
     *value = f->of1 ? f->of1(x[0]) : f->of2(x[0], x[1]);
     return BP_OK;
 }

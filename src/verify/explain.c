@@ -31,7 +31,8 @@ static void add_forward(bpi_explainer *e, bpi_text *out) {
     for (size_t s = 0; s < e->path.closure.count; s++) {
         const bpi_node *node = e->path.closure.nodes[s];
         if (!bpi_explain_inside(e, node))
-            add_line(out, e->name[s].text, bpi_explain_forward(e, node).text, &node->y[0].type->shape);
+            add_line(out, e->name[s].text, bpi_explain_forward(e, node).text,
+                     &node->y[0].type->shape);
     }
 }
 
@@ -42,7 +43,8 @@ static void hand_back(bpi_explainer *e, const bpi_node *node) {
     for (int k = 0; k < node->inputs; k++) {
         if (!bpi_path_flows(&e->path, node, k))
             continue;
-        bpi_phrase more = bpi_explain_gradient(e, node, k), *sum = &e->delta[node->x[k]->node->slot];
+        bpi_phrase more = bpi_explain_gradient(e, node, k),
+                   *sum = &e->delta[node->x[k]->node->slot];
         *sum = sum->text ? bpi_phrase_sum(*sum, more, &e->arena) : more;
     }
 }
@@ -69,7 +71,8 @@ static void name_delta(bpi_explainer *e, bpi_text *out, const bpi_node *node) {
     const char *value = e->name[node->slot].text;
     if (!value || is_delta(delta->text))
         return;
-    const char *name = bpi_arena_format(&e->arena, "δ_%s", strncmp(value, "z_", 2) ? value : value + 2);
+    const char *name =
+        bpi_arena_format(&e->arena, "δ_%s", strncmp(value, "z_", 2) ? value : value + 2);
     add_line(out, name, delta->text, &node->y[0].type->shape);
     *delta = bpi_phrase_atom(name, delta->scalar);
 }
@@ -107,9 +110,10 @@ static void add_agreement(bpi_explainer *e, bpi_text *out) {
             bpi_text_add(out, " formula %.1g%s", a.formula, a.difference >= 0 ? "," : "");
         if (a.difference >= 0 || isnan(a.difference))
             bpi_text_add(out, " finite difference %.1g", a.difference);
-        bpi_text_add(out, a.formula < 0 && a.difference < 0
-                              ? " nothing; the formulas cannot be evaluated, and the tensor is no input\n"
-                              : " (from the automatic gradient, as a part of its largest component)\n");
+        bpi_text_add(
+            out, a.formula < 0 && a.difference < 0
+                     ? " nothing; the formulas cannot be evaluated, and the tensor is no input\n"
+                     : " (from the automatic gradient, as a part of its largest component)\n");
     }
     bpi_arena_free(&check.arena);
 }
@@ -159,12 +163,14 @@ static void explain(bpi_explainer *e, bpi_text *out) {
 static bool usable(bp_tensor *loss, bp_tensor *wrt) {
     bp_graph *graph = loss ? loss->node->graph : NULL;
     if (!graph || !wrt || wrt->node->graph != graph)
-        return bpi_graph_fail(graph, BP_ERR_ARGUMENT, "explain: %s", !wrt ? "the tensor is NULL"
-                              : "loss and tensor belong to different graphs") != NULL;
+        return bpi_graph_fail(graph, BP_ERR_ARGUMENT, "explain: %s",
+                              !wrt ? "the tensor is NULL"
+                                   : "loss and tensor belong to different graphs") != NULL;
     if (bp_dtype_is_float(loss->type->dtype) && bp_tensor_count(loss) == 1 &&
         bp_dtype_is_float(wrt->type->dtype))
         return true;
-    return bpi_graph_fail(graph, BP_ERR_GRADIENT, "explain: the loss must be a float scalar, and what it is "
+    return bpi_graph_fail(graph, BP_ERR_GRADIENT,
+                          "explain: the loss must be a float scalar, and what it is "
                           "explained for a float tensor") != NULL;
 }
 

@@ -39,6 +39,7 @@ typedef struct bpi_agreement {
     double formula, difference;
 } bpi_agreement;
 
-bp_status bpi_agreement_of(bpi_check *check, bp_tensor *loss, bp_tensor *wrt, bpi_agreement *agreement);
+bp_status bpi_agreement_of(bpi_check *check, bp_tensor *loss, bp_tensor *wrt,
+                           bpi_agreement *agreement);
 
 #endif

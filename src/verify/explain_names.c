@@ -9,8 +9,8 @@
 
 static bool has_root(const bp_op *op, bpi_expr_kind kind) {
     bpi_formula formula;
-    bool found = bpi_formula_parse(op->formula, false, &formula, NULL) == BP_OK && formula.count == 1 &&
-                 formula.statements[0].value->kind == kind;
+    bool found = bpi_formula_parse(op->formula, false, &formula, NULL) == BP_OK &&
+                 formula.count == 1 && formula.statements[0].value->kind == kind;
     bpi_formula_free(&formula);
     return found;
 }
@@ -56,7 +56,9 @@ static bool constant_value(const bpi_node *node, double *value) {
     return true;
 }
 
-static bool is_expanded(const bpi_node *node) { return node->leaf || strcmp(node->op->name, "expand") == 0; }
+static bool is_expanded(const bpi_node *node) {
+    return node->leaf || strcmp(node->op->name, "expand") == 0;
+}
 
 bool bpi_explain_inside(const bpi_explainer *e, const bpi_node *node) {
     double value;
@@ -82,12 +84,14 @@ static const char *unique_name(bpi_explainer *e, const char *base) {
 
 /* z_hidden for a layer with the parameter hidden.weight, a_hidden for its activation, else the op. */
 static const char *op_name(bpi_explainer *e, const bpi_node *node) {
-    const char *parameter = bpi_explain_parameter(node), *dot = parameter ? strrchr(parameter, '.') : NULL;
+    const char *parameter = bpi_explain_parameter(node),
+               *dot = parameter ? strrchr(parameter, '.') : NULL;
     const char *from = node->inputs == 1 ? e->name[node->x[0]->node->slot].text : NULL;
     bool activation = from && strncmp(from, "z_", 2) == 0 && (node->op->flags & BP_OP_ELEMENTWISE);
-    const char *base = dot          ? bpi_arena_format(&e->arena, "z_%.*s", (int)(dot - parameter), parameter)
-                       : activation ? bpi_arena_format(&e->arena, "a_%s", from + 2)
-                                    : bpi_arena_format(&e->arena, "%s", node->op->name);
+    const char *base =
+        dot          ? bpi_arena_format(&e->arena, "z_%.*s", (int)(dot - parameter), parameter)
+        : activation ? bpi_arena_format(&e->arena, "a_%s", from + 2)
+                     : bpi_arena_format(&e->arena, "%s", node->op->name);
     return base ? unique_name(e, base) : NULL;
 }
 
@@ -136,7 +140,8 @@ static bpi_phrase attribute_phrase(const bp_attr *attr, bpi_arena *arena) {
     if (attr->type == BP_ATTR_DTYPE)
         return bpi_phrase_atom(bp_dtype_name((bp_dtype)attr->as.i), true);
     if (attr->type != BP_ATTR_INTS)
-        return bpi_phrase_number(attr->type == BP_ATTR_REAL ? attr->as.f : (double)attr->as.i, arena);
+        return bpi_phrase_number(attr->type == BP_ATTR_REAL ? attr->as.f : (double)attr->as.i,
+                                 arena);
     const char *text = "[";
     for (int k = 0; k < attr->count && text; k++)
         text = bpi_arena_format(arena, k ? "%s,%lld" : "%s%lld", text, (long long)attr->as.list[k]);
@@ -217,12 +222,14 @@ static const bpi_expr *one_hot_call(const printing *p, const bpi_expr *expr) {
     if (expr->kind == BPI_EXPR_NAME)
         expr = bpi_formula_find(p->now, expr->name);
     bool found = expr && expr->kind == BPI_EXPR_CALL && strcmp(expr->name, "one_hot") == 0 &&
-                 expr->args == 2 && operand_named(p->node, expr->arg[0]->name ? expr->arg[0]->name : "") >= 0;
+                 expr->args == 2 &&
+                 operand_named(p->node, expr->arg[0]->name ? expr->arg[0]->name : "") >= 0;
     return found ? expr : NULL;
 }
 
 /* Probabilities are written without one_hot, and the rows of class numbers sum to 1. */
-static bool write_call(void *context, const bpi_expr *call, const bpi_phrase *args, bpi_phrase *phrase) {
+static bool write_call(void *context, const bpi_expr *call, const bpi_phrase *args,
+                       bpi_phrase *phrase) {
     const printing *p = context;
     bool sum = strcmp(call->name, "sum") == 0 && call->args == 2;
     const bpi_expr *one_hot = one_hot_call(p, sum ? call->arg[0] : call);
@@ -329,9 +336,10 @@ static bpi_phrase summed_to(bpi_explainer *e, const bpi_node *node, int k, bpi_p
         if (own < 0 || (x->size[own] == 1 && y->size[d] != 1))
             axes = bpi_arena_format(&e->arena, count++ ? "%s,%d" : "%s%d", axes, d);
     }
-    const char *text = axes ? bpi_arena_format(&e->arena, count > 1 ? "sum(%s, axes %s)" : "sum(%s, axis %s)",
-                                               g.text, axes)
-                            : NULL;
+    const char *text =
+        axes ? bpi_arena_format(&e->arena, count > 1 ? "sum(%s, axes %s)" : "sum(%s, axis %s)",
+                                g.text, axes)
+             : NULL;
     return bpi_phrase_atom(text, bp_tensor_count(node->x[k]) == 1);
 }
 
@@ -348,8 +356,8 @@ bpi_phrase bpi_explain_gradient(bpi_explainer *e, const bpi_node *node, int k) {
             g = bpi_phrase_transposed(g, &e->arena);
         g = summed_to(e, node, k, g);
     } else {
-        const char *text = bpi_arena_format(&e->arena, "vjp of %s(%s)", node->op->name,
-                                            e->delta[node->slot].text);
+        const char *text =
+            bpi_arena_format(&e->arena, "vjp of %s(%s)", node->op->name, e->delta[node->slot].text);
         g = bpi_phrase_atom(text, false);
     }
     close_printing(&p);

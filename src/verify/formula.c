@@ -24,8 +24,8 @@ static bpi_expr *parse_negation(parser *p);
 
 static bpi_expr *fail(parser *p, bp_status status, const char *what) {
     if (p->status == BP_OK)
-        p->status = bpi_fail(p->why, status, "formula \"%.200s\", at \"%.20s\": %s", p->text, p->at,
-                             what);
+        p->status =
+            bpi_fail(p->why, status, "formula \"%.200s\", at \"%.20s\": %s", p->text, p->at, what);
     return NULL;
 }
 

@@ -10,8 +10,8 @@
 typedef enum bpi_expr_kind {
     BPI_EXPR_NUMBER,
     BPI_EXPR_NAME,
-    BPI_EXPR_CALL,      /* name(arg...) */
-    BPI_EXPR_INDEX,     /* arg[0][arg[1], ...] */
+    BPI_EXPR_CALL,  /* name(arg...) */
+    BPI_EXPR_INDEX, /* arg[0][arg[1], ...] */
     BPI_EXPR_NEGATE,
     BPI_EXPR_TRANSPOSE, /* arg[0]' */
     BPI_EXPR_ADD,

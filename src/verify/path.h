@@ -5,10 +5,11 @@
 #include "../graph.h"
 
 typedef struct bpi_path {
-    bpi_closure closure; /* what the loss depends on, in the order of recording; slots are places in it */
-    bool *on;            /* by slot: depends on the tensor, and gradients flow that way */
-    int *uses;           /* by slot: as how many operands of nodes in the closure */
-    int *consumers;      /* by slot: as how many operands of nodes on the path, into which they flow */
+    bpi_closure
+        closure; /* what the loss depends on, in the order of recording; slots are places in it */
+    bool *on;    /* by slot: depends on the tensor, and gradients flow that way */
+    int *uses;   /* by slot: as how many operands of nodes in the closure */
+    int *consumers; /* by slot: as how many operands of nodes on the path, into which they flow */
 } bpi_path;
 
 /* Works out a path; free it with bpi_path_free, also after a failure. Slots hold until the graph runs or

@@ -46,8 +46,8 @@ const char *bpi_phrase_text(const bpi_phrase *phrase, int binding, bpi_arena *ar
 }
 
 /* Joins two phrases by an operator; each is put into parentheses unless it binds tightly enough. */
-static bpi_phrase join(bpi_phrase a, int left, const char *sign, bpi_phrase b, int right, int binding,
-                       bpi_arena *arena) {
+static bpi_phrase join(bpi_phrase a, int left, const char *sign, bpi_phrase b, int right,
+                       int binding, bpi_arena *arena) {
     const char *x = bpi_phrase_text(&a, left, arena), *y = bpi_phrase_text(&b, right, arena);
     bpi_phrase joined = {.binding = binding, .scalar = a.scalar && b.scalar};
     joined.text = x && y ? bpi_arena_format(arena, "%s%s%s", x, sign, y) : NULL;
@@ -57,7 +57,9 @@ static bpi_phrase join(bpi_phrase a, int left, const char *sign, bpi_phrase b, i
 static bool is(bpi_phrase x, double value) { return x.number && x.value == value; }
 
 static const char minus[] = "−";
-static bool negative(bpi_phrase x) { return x.text && strncmp(x.text, minus, sizeof minus - 1) == 0; }
+static bool negative(bpi_phrase x) {
+    return x.text && strncmp(x.text, minus, sizeof minus - 1) == 0;
+}
 
 static bpi_phrase negated(bpi_phrase x, bpi_arena *arena) {
     if (x.number)
@@ -121,8 +123,9 @@ static bpi_phrase quotient(bpi_phrase a, bpi_phrase b, bpi_arena *arena) {
     if (a.number && b.number && floor(a.value / b.value) == a.value / b.value)
         return bpi_phrase_number(a.value / b.value, arena);
     bool fraction = a.number && !b.number && a.text && strchr(a.text, '/'); /* (1/8) / x */
-    bpi_phrase ratio = join(a, fraction ? BPI_BIND_ATOM : BPI_BIND_PRODUCT, a.number && b.number ? "/" : " / ", b, BPI_BIND_POWER,
-                            BPI_BIND_PRODUCT, arena);
+    bpi_phrase ratio =
+        join(a, fraction ? BPI_BIND_ATOM : BPI_BIND_PRODUCT, a.number && b.number ? "/" : " / ", b,
+             BPI_BIND_POWER, BPI_BIND_PRODUCT, arena);
     ratio.number = a.number && b.number;
     ratio.value = ratio.number ? a.value / b.value : 0;
     ratio.scalar = a.scalar && b.scalar;
@@ -157,11 +160,12 @@ bpi_phrase bpi_phrase_transposed(bpi_phrase x, bpi_arena *arena) {
 /* ---- trees -------------------------------------------------------------------------------------- */
 
 /* `name(a, b)` or `a[b, c]`. */
-static bpi_phrase list(const char *name, const bpi_phrase *x, int from, int count, const char *brackets,
-                       bpi_arena *arena) {
+static bpi_phrase list(const char *name, const bpi_phrase *x, int from, int count,
+                       const char *brackets, bpi_arena *arena) {
     const char *text = bpi_arena_format(arena, "%s%c", name, brackets[0]);
     for (int k = from; k < count && text; k++)
-        text = x[k].text ? bpi_arena_format(arena, k > from ? "%s, %s" : "%s%s", text, x[k].text) : NULL;
+        text = x[k].text ? bpi_arena_format(arena, k > from ? "%s, %s" : "%s%s", text, x[k].text)
+                         : NULL;
     text = text ? bpi_arena_format(arena, "%s%c", text, brackets[1]) : NULL;
     return bpi_phrase_atom(text, false);
 }

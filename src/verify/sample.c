@@ -16,8 +16,9 @@ typedef struct parser {
 
 static void fail(parser *p, const char *what) {
     if (p->status == BP_OK)
-        p->status = bpi_fail(p->why, BP_ERR_FORMAT, "op \"%s\", sample \"%.200s\", at \"%.20s\": %s",
-                             p->sample->op->name, p->sample->text, p->at, what);
+        p->status =
+            bpi_fail(p->why, BP_ERR_FORMAT, "op \"%s\", sample \"%.200s\", at \"%.20s\": %s",
+                     p->sample->op->name, p->sample->text, p->at, what);
 }
 
 /* ---- tokens ----------------------------------------------------------------------------------- */

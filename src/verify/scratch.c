@@ -60,7 +60,7 @@ typedef struct copying {
     bpi_node **copies;   /* by slot */
     bp_tensor **which;   /* frozen operands in the order of appearance */
     double **values;
-    int frozen;          /* used up so far */
+    int frozen; /* used up so far */
 } copying;
 
 static bpi_node *copy_leaf(copying *c, const bpi_node *node) {
@@ -134,7 +134,8 @@ static bp_status keep_reached(bpi_check *check, bpi_scratch *s) {
     return BP_OK;
 }
 
-static bp_status copy_frozen(bpi_check *check, bpi_scratch *s, bp_tensor *const *targets, int count) {
+static bp_status copy_frozen(bpi_check *check, bpi_scratch *s, bp_tensor *const *targets,
+                             int count) {
     copying c = {.check = check, .scratch = s};
     int total;
     bp_status status = bpi_closure_of(s->original, targets, count, &c.closure);
@@ -207,7 +208,8 @@ static bp_status distance(bpi_check *check, const bpi_scratch *s, double *neares
 }
 
 /* Moves every element of the inputs by up to `nudge` of its size, from the values that it had first. */
-static bp_status move(bpi_check *check, const bpi_scratch *s, double *const *first, uint64_t round) {
+static bp_status move(bpi_check *check, const bpi_scratch *s, double *const *first,
+                      uint64_t round) {
     bpi_random random = bpi_random_new(check->config.seed, round);
     for (int k = 0; k < s->inputs; k++) {
         int64_t count = bp_tensor_count(s->x[k]);

@@ -5,12 +5,13 @@
 #include "compare.h"
 
 typedef struct bpi_scratch {
-    bp_graph *original, *graph; /* the f64 copy, and the copy with frozen operands; both run naively */
+    bp_graph *original,
+        *graph; /* the f64 copy, and the copy with frozen operands; both run naively */
     bp_tensor *loss, *wrt;
     bp_tensor **x; /* float inputs and parameters that the loss depends on, now inputs */
     int inputs;
-    bool kinked;   /* some op in it has kinks */
-    double nudge;  /* by how much values were moved away from kinks; 0: not at all */
+    bool kinked;  /* some op in it has kinks */
+    double nudge; /* by how much values were moved away from kinks; 0: not at all */
 } bpi_scratch;
 
 /* Copies what `loss` and, unless it is NULL, `wrt` depend on, in f64. Where an op lets no gradient into a float operand (detach, the
