@@ -3,6 +3,7 @@
 #include <backprop.h>
 #include <check.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
