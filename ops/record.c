@@ -46,6 +46,7 @@ bp_attr bp_attr_dtype(bp_dtype dtype) { return (bp_attr){.type = BP_ATTR_DTYPE, 
 
 /* ---- failing ---------------------------------------------------------------------------------- */
 
+BP_FORMAT(3, 0)
 static bp_status fail_with(bp_failure *why, bp_status status, const char *format, va_list args) {
     char text[sizeof why->text];
     bpi_vformat(text, sizeof text, format, args);

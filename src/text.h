@@ -19,7 +19,7 @@ const char *bpi_text_data(const bpi_text *text);
 
 /* As vsnprintf with the decimal point of the C locale, whatever the program's locale is. */
 int bpi_format(char *out, size_t size, const char *format, ...) BP_FORMAT(3, 4);
-int bpi_vformat(char *out, size_t size, const char *format, va_list args);
+int bpi_vformat(char *out, size_t size, const char *format, va_list args) BP_FORMAT(3, 0);
 
 /* Writes "[2,3]", or "scalar", into `out` of BPI_SHAPE_TEXT bytes; returns `out`. */
 #define BPI_SHAPE_TEXT 192
