@@ -317,7 +317,7 @@ static void open_recording(recording *r, const bp_op *op, const char *text) {
     r->graph = bp_graph_new(r->model);
     bp_set_executor(r->graph, BP_NAIVE);
     for (int k = 0; k < r->sample.inputs; k++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "x%d", k);
         r->x[k] = bpi_sample_input(&r->sample, k, r->graph, name, BP_F64);
     }

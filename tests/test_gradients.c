@@ -31,7 +31,7 @@ static void compare_executors(const bp_op *op, const char *text, bp_dtype dtype)
     bp_tensor *all[BP_MAX_OUTPUTS + BPI_SAMPLE_OPERANDS];
     int wrt_count = 0, count = 0;
     for (int k = 0; k < sample.inputs; k++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "x%d", k);
         x[k] = bpi_sample_input(&sample, k, graph, name, dtype);
         int named = op->arity == BP_VARIADIC ? 0 : k;

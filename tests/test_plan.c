@@ -334,7 +334,8 @@ static void expect_good_placement(bpi_buffer *buffers, size_t count, size_t step
                 buffers[a].first <= buffers[b].last && buffers[b].first <= buffers[a].last;
             bool in_memory = buffers[a].offset < buffers[b].offset + buffers[b].bytes &&
                              buffers[b].offset < buffers[a].offset + buffers[a].bytes;
-            ck_assert(!in_time || !in_memory);
+            if (in_time && in_memory) /* millions of pairs: a ck_assert each would cost seconds */
+                ck_abort_msg("buffers %zu and %zu lie on each other", a, b);
         }
 }
 

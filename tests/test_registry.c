@@ -213,7 +213,7 @@ static int64_t run_sample(const bp_op *op, const char *text, bp_dtype dtype) {
     bp_tensor *x[BPI_SAMPLE_OPERANDS];
     bp_type types[BPI_SAMPLE_OPERANDS];
     for (int k = 0; k < sample.inputs; k++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "x%d", k);
         x[k] = bpi_sample_input(&sample, k, graph, name, dtype);
         types[k] = *x[k]->type;

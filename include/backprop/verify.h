@@ -20,7 +20,8 @@ typedef struct bp_check_config {
 } bp_check_config;
 BP_API bp_check_config bp_check_defaults(void);
 
-/* What a check found. Errors are relative: |a - n| / max(|a|, |n|, scale of the gradient). */
+/* What a check found. Errors are relative, element by element: |a - n| / max(|a|, |n|), as far as rounding
+ * lets a difference see; no element is measured by a larger one. */
 typedef struct bp_check_report {
     bool passed;
     int64_t checked;      /* elements compared */

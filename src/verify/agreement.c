@@ -127,6 +127,7 @@ static double by_difference(bpi_check *check, const bpi_scratch *s, const double
     double *values = bpi_check_copy(check, s->wrt);
     const double *c = &one;
     bool leaf = s->wrt->node->leaf != NULL && count > 0;
+    bp_set_executor(s->graph, BP_PLANNED);
     for (int64_t i = 0; i < count; i++)
         scale = fmax(scale, fabs(automatic[i]));
     bpi_probe probe = {.count = 1,

@@ -6,8 +6,8 @@
 
 #include "../graph.h"
 
-/* Σ_k <c_k, y_k> as a function of the inputs x. All tensors are f64 and of one graph that runs naively;
- * x and c are inputs with values. */
+/* Σ_k <c_k, y_k> as a function of the inputs x. All tensors are f64 and of one graph, whose executor is the
+ * naive one: it poisons what gradients are written to. x and c are inputs with values. */
 typedef struct bpi_subject {
     bp_tensor *const *y, *const *c;
     int count;
@@ -15,6 +15,7 @@ typedef struct bpi_subject {
     int inputs;
     const char *where;   /* said after an element's name: ` of sample "[2,3]"`; or "" */
     bool linear, kinked; /* as in bpi_probe */
+    bool planned;        /* run the differences planned: for large computations, many times faster */
 } bpi_subject;
 
 /* One check under way, over one or more subjects. */

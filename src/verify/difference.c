@@ -117,20 +117,32 @@ static bp_status refine(const bpi_probe *p, bp_tensor *x, double *values, int64_
     double start = p->kinked ? 4e-6 * size : 0.01 * fmax(1, 1e-3 * fabs(values[i]));
     bp_status status = extrapolate(p, x, values, i, start, p->kinked ? 3 : 1.6, &slope->numeric,
                                    &uncertain, &noise);
+    if (status != BP_OK)
+        return status;
     noise = fmax(noise, fmin(3 * uncertain, p->tolerance * scale));
     slope->error = relative_error(analytic, slope->numeric, noise, p->tolerance);
-    return status;
+    return BP_OK;
 }
 
-bp_status bpi_probe_slope(const bpi_probe *p, bp_tensor *x, double *values, int64_t i,
-                          double analytic, double scale, bpi_slope *slope) {
+/* The step that the caller has given, the step of 1 that is exact, or as cheaply as does. */
+static bp_status compare_slope(const bpi_probe *p, bp_tensor *x, double *values, int64_t i,
+                               double analytic, double scale, bpi_slope *slope) {
     double noise, step = p->step > 0 ? p->step : cbrt(DBL_EPSILON);
     double h = p->linear ? 1 : step * fmax(1, fabs(values[i]));
     bp_status status = difference(p, x, values, i, h, &slope->numeric, &noise);
+    if (status != BP_OK)
+        return status;
     slope->error = relative_error(analytic, slope->numeric, noise, p->tolerance);
     bool exact = p->linear || p->step > 0;
-    if (status == BP_OK && !exact && !(slope->error <= p->tolerance) && isfinite(analytic))
-        status = refine(p, x, values, i, analytic, scale, slope);
+    if (exact || slope->error <= p->tolerance || !isfinite(analytic))
+        return BP_OK;
+    return refine(p, x, values, i, analytic, scale, slope);
+}
+
+bp_status bpi_probe_slope(const bpi_probe *p, bp_tensor *x, double *values, int64_t i, double analytic,
+                          double scale, bpi_slope *slope) {
+    *slope = (bpi_slope){NAN, NAN};
+    bp_status status = compare_slope(p, x, values, i, analytic, scale, slope);
     bp_status restored = bp_write(x, values);
     return status == BP_OK ? restored : status;
 }

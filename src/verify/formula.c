@@ -189,13 +189,12 @@ static bpi_expr *parse_power(parser *p) {
 }
 
 static bpi_expr *parse_negation(parser *p) {
-    if (!take(p, "-"))
-        return parse_power(p);
-    if (++p->depth > DEEPEST)
+    if (++p->depth > DEEPEST) /* signs and powers of powers come back here */
         return fail(p, BP_ERR_FORMAT, "nested too deeply");
-    bpi_expr *inner = parse_negation(p);
+    bool negative = take(p, "-");
+    bpi_expr *inner = negative ? parse_negation(p) : parse_power(p);
     p->depth--;
-    return inner ? node(p, BPI_EXPR_NEGATE, NULL, &inner, 1) : NULL;
+    return negative && inner ? node(p, BPI_EXPR_NEGATE, NULL, &inner, 1) : inner;
 }
 
 static bpi_expr *parse_product(parser *p) {
