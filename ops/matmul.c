@@ -7,6 +7,7 @@
 #include "graph.h"
 #include "kernel/copy.h"
 #include "kernel/gemm.h"
+#include "plan/primitives.h"
 
 enum { TRANSPOSE_A, TRANSPOSE_B };
 
@@ -217,24 +218,37 @@ static void batch_strides(const bp_shape *x, int batch_rank, int64_t *stride) {
     }
 }
 
+/* The product of one matrix of each batch. */
+static bpi_product product_of(const bp_shape *a, const bp_shape *b, bool ta, bool tb) {
+    return (bpi_product){.m = rows(a, ta),
+                         .n = columns(b, tb),
+                         .k = columns(a, ta),
+                         .lda = columns(a, false),
+                         .ldb = columns(b, false),
+                         .ldc = columns(b, tb),
+                         .transpose_a = ta,
+                         .transpose_b = tb};
+}
+
+bool bpi_matmul_product(const bp_type *x, const bp_type *y, const bp_type *result,
+                        const bp_attr *attr, bpi_product *product) {
+    bp_shape a = as_matrix(&x->shape, 0), b = as_matrix(&y->shape, 1);
+    bool ta = attr[TRANSPOSE_A].as.i, tb = attr[TRANSPOSE_B].as.i;
+    *product = product_of(&a, &b, ta, tb);
+    product->m *= batches(&a); /* all rows of all batches are one matrix */
+    return bp_shape_count(result->shape) > 0 && batches(&b) == 1 && (!ta || batches(&a) == 1);
+}
+
 static bp_status run(const bp_call *call, product_fn *multiply) {
-    bp_shape a = as_matrix(&call->x[0].type->shape, 0), b = as_matrix(&call->x[1].type->shape, 1);
-    bool ta = call->attr[TRANSPOSE_A].as.i, tb = call->attr[TRANSPOSE_B].as.i;
-    bpi_product p = {.m = rows(&a, ta),
-                     .n = columns(&b, tb),
-                     .k = columns(&a, ta),
-                     .lda = columns(&a, false),
-                     .ldb = columns(&b, false),
-                     .ldc = columns(&b, tb),
-                     .transpose_a = ta,
-                     .transpose_b = tb};
+    bpi_product p;
     if (call->y[0].count == 0)
         return BP_OK;
-    if (batches(&b) == 1 && !ta) { /* all rows of all batches are one matrix */
-        p.m *= batches(&a);
+    if (bpi_matmul_product(call->x[0].type, call->x[1].type, call->y[0].type, call->attr, &p)) {
         multiply(&p, call->x[0].data, call->x[1].data, call->y[0].data);
         return BP_OK;
     }
+    bp_shape a = as_matrix(&call->x[0].type->shape, 0), b = as_matrix(&call->x[1].type->shape, 1);
+    p = product_of(&a, &b, call->attr[TRANSPOSE_A].as.i != 0, call->attr[TRANSPOSE_B].as.i != 0);
     bp_shape batch = {.rank = (a.rank > b.rank ? a.rank : b.rank) - 2};
     int64_t stride_a[BP_MAX_RANK], stride_b[BP_MAX_RANK], size = p.m * p.n;
     for (int k = 0; k < batch.rank; k++)

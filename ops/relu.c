@@ -28,7 +28,8 @@ const bp_op bpi_op_relu_grad = {
 };
 
 static void relu_vjp(bp_vjp *v) {
-    v->gx[0] = bpi_record2(&bpi_op_relu_grad, v->x[0], v->gy[0], NULL);
+    /* y is positive where x is, and a product that ends with the relu has no x */
+    v->gx[0] = bpi_record2(&bpi_op_relu_grad, v->y[0], v->gy[0], NULL);
 }
 
 const bp_op bpi_op_relu = {

@@ -249,6 +249,7 @@ static void expect_as_naive(bp_tensor *y) {
     ck_assert_msg(bp_read(y, planned, bytes) == BP_OK, "%s", bp_error(graph));
     bp_set_executor(graph, BP_NAIVE);
     ck_assert_msg(bp_read(y, naive, bytes) == BP_OK, "%s", bp_error(graph));
+    bp_set_executor(graph, BP_PLANNED);
     ck_assert_mem_eq(planned, naive, bytes);
     free(planned);
     free(naive);
@@ -311,6 +312,57 @@ START_TEST(a_chain_hands_out_what_others_read) {
     ck_assert_int_eq(program_of(all, 4)->step_count, 1);
     bp_check_report report;
     ck_assert_msg(bp_check_plan(all, 4, &report) == BP_OK, "%s", report.text);
+}
+END_TEST
+
+/* ---- products -------------------------------------------------------------------------------- */
+
+START_TEST(a_product_takes_up_a_bias_and_a_relu) {
+    bp_tensor *x = counting("x", BP_SHAPE(2, 3, 4), -11), *w = counting("w", BP_SHAPE(4, 5), -9);
+    bp_tensor *row = counting("row", BP_SHAPE(1, 5), -30), *column = counting("c", BP_SHAPE(3, 1), 1);
+    bp_tensor *y = bp_relu(bp_add(row, bp_matmul(x, w)));
+    ck_assert_int_eq(program_of(&y, 1)->step_count, 1);
+    expect_as_naive(y);
+    bp_tensor *z = bp_relu(bp_add(bp_matmul(x, w), column)); /* not a row: a step of its own */
+    ck_assert_int_eq(program_of(&z, 1)->step_count, 2);
+    expect_as_naive(z);
+    bp_tensor *product = bp_matmul(x, w), *both[] = {bp_add(product, row), product};
+    ck_assert_int_eq(program_of(both, 2)->step_count, 2); /* others read it */
+    expect_as_naive(both[0]);
+}
+END_TEST
+
+/* Assigns `value` to the variable `w`; returns the number of steps that the plan takes, and compares what
+ * becomes of it with a naive run. */
+static int64_t assign_as_naive(bp_tensor *w, bp_tensor *value) {
+    double got[2][9], start[9] = {1, -2, 3, 0.5, 4, -1, 2, -3, 0.25};
+    bp_tensor *assigned = bp_assign(w, value);
+    int64_t steps = (int64_t)program_of(&assigned, 1)->step_count;
+    for (int executor = 0; executor < 2; executor++) {
+        ck_assert_int_eq(bp_model_write(model, "w", start, sizeof start), BP_OK);
+        bp_set_executor(graph, executor ? BP_NAIVE : BP_PLANNED);
+        ck_assert_int_eq(bp_eval(&assigned, 1), BP_OK);
+        ck_assert_int_eq(bp_model_read(model, "w", got[executor], sizeof got[executor]), BP_OK);
+    }
+    bp_set_executor(graph, BP_PLANNED);
+    for (int k = 0; k < 9; k++)
+        ck_assert_double_eq_tol(got[0][k], got[1][k], 1e-13);
+    return steps;
+}
+
+START_TEST(a_product_is_added_to_the_variable_that_takes_the_sum) {
+    bp_tensor *w = bp_state(graph, "w", BP_F64, BP_SHAPE(3, 3), bp_init_constant(0));
+    bp_tensor *a = counting("a", BP_SHAPE(4, 3), -3), *b = counting("b", BP_SHAPE(4, 3), 2);
+    bp_tensor *g = bp_matmul_t(a, true, b, false);
+    bp_tensor *rate = bp_scalar(graph, BP_F64, 0.1), *rest = bp_scalar(graph, BP_F64, 0.9);
+    ck_assert_int_eq(assign_as_naive(w, bp_sub(w, bp_mul(g, rate))), 1);
+    ck_assert_int_eq(assign_as_naive(w, bp_add(bp_mul(rest, w), g)), 1);
+    ck_assert_int_eq(assign_as_naive(w, bp_sub(bp_mul(w, rest), bp_mul(rate, g))), 1);
+    ck_assert_int_eq(assign_as_naive(w, bp_add(g, w)), 1);
+    ck_assert_int_ge(assign_as_naive(w, bp_sub(g, w)), 2);
+    /* the product reads the variable too: it cannot be computed there */
+    assign_as_naive(w, bp_sub(w, bp_mul(bp_matmul(w, w), rate)));
+    assign_as_naive(w, bp_add(w, bp_matmul_t(w, true, g, false)));
 }
 END_TEST
 
@@ -861,7 +913,7 @@ START_TEST(a_plan_is_printed) {
     bp_tensor *x, *t, *loss = network(&x, &t, 16);
     const char *text = bp_plan_text(&loss, 1);
     ck_assert_ptr_nonnull(text);
-    ck_assert_ptr_nonnull(strstr(text, "matmul(x[16,20], hidden.weight[20,30])"));
+    ck_assert_ptr_nonnull(strstr(text, "matmul+add+relu(x[16,20], hidden.weight[20,30], hidden.bias[30])"));
     ck_assert_ptr_nonnull(strstr(text, "instructions"));
     ck_assert_ptr_nonnull(strstr(text, "arena"));
     ck_assert_ptr_null(loss->value); /* printed, not run */
@@ -890,6 +942,8 @@ static Suite *suite(void) {
     tcase_add_test(t, elementwise_results_are_written_over_dying_operands);
     tcase_add_test(t, what_only_a_chain_reads_gets_no_memory);
     tcase_add_test(t, a_chain_hands_out_what_others_read);
+    tcase_add_test(t, a_product_takes_up_a_bias_and_a_relu);
+    tcase_add_test(t, a_product_is_added_to_the_variable_that_takes_the_sum);
     tcase_add_test(t, an_operand_that_is_read_again_is_not_written_over);
     tcase_add_test(t, buffers_that_live_together_lie_apart);
     tcase_add_test(t, the_arena_of_a_step_is_near_the_least);

@@ -27,7 +27,7 @@ static const bpi_gemm_kernels *const kernels[BPI_CPU_COUNT][2] = {[BPI_CPU_NEON]
 static const bpi_gemm_kernels *const kernels[BPI_CPU_COUNT][2];
 #endif
 
-enum way { TILES, DOTS, OUTER, BLAS, LOOPS };
+enum way { TILES, SMALL, DOTS, OUTER, BLAS, LOOPS };
 
 const bpi_gemm_kernels *bpi_gemm_kernels_of(bp_dtype dtype) {
     return kernels[bpi_cpu_level()][dtype == BP_F64];
@@ -56,13 +56,16 @@ static bool blas_is_faster(const bpi_product *p, int64_t item) {
 }
 
 /* CBLAS against plain loops: below this many multiplications its call costs more than the product. */
-enum { SMALL = 4096 };
+enum { WORTH_A_CALL = 4096 };
 
 static enum way choose(const bpi_product *p, bp_dtype dtype) {
-    if (!bpi_gemm_kernels_of(dtype)) {
+    const bpi_gemm_kernels *own = bpi_gemm_kernels_of(dtype);
+    if (!own) {
         double multiplications = (double)p->m * (double)p->n * (double)p->k;
-        return multiplications >= SMALL && p->k > 1 && bpi_blas_ready(p) ? BLAS : LOOPS;
+        return multiplications >= WORTH_A_CALL && p->k > 1 && bpi_blas_ready(p) ? BLAS : LOOPS;
     }
+    if (p->n <= own->lanes && p->m <= BPI_GEMM_SMALL && p->k <= BPI_GEMM_SMALL)
+        return SMALL;
     if (p->k >= 1 && p->k <= BPI_GEMM_OUTER && rows_of_b_contiguous(p))
         return OUTER;
     if (p->m <= 4 && p->k >= 16 && rows_of_a_contiguous(p) && columns_of_b_contiguous(p))
@@ -84,13 +87,7 @@ static bpi_product by_rows(const bpi_product *p) {
                          .transpose_b = !p->transpose_a};
 }
 
-const char *bpi_gemm_choice(const bpi_product *p, bp_dtype dtype) {
-    static const char *const names[] = {"tiles", "dots", "outer", "blas", "loops"};
-    bpi_product flipped = by_rows(p);
-    return names[choose(p->n == 1 && p->ldc == 1 ? &flipped : p, dtype)];
-}
-
-/* ---- threads ----------------------------------------------------------------------------------- */
+/* ---- pieces ------------------------------------------------------------------------------------ */
 
 /* From here on more threads are faster: multiplications; for k = 1, elements of c. */
 enum { WORTH_THREADS = 1500000, WORTH_THREADS_OUTER = 4000000 };
@@ -103,13 +100,6 @@ enum { PIECE_ROWS = 128, FEW_PIECES = 6, MANY_PIECES = 64 };
  * shape; large, so that cutting costs one thread little. */
 enum { BLAS_ROWS_F32 = 512, BLAS_COLUMNS_F32 = 512, BLAS_ROWS_F64 = 256, BLAS_COLUMNS_F64 = 1024 };
 
-typedef struct cutting {
-    const bpi_gemm_work *work;
-    bpi_gemm_kernel *kernel; /* NULL: CBLAS */
-    int64_t rows, columns;   /* of a piece */
-    int64_t across;          /* pieces beside each other */
-} cutting;
-
 static int64_t pieces_of(int64_t count, int64_t most) { return (count + most - 1) / most; }
 
 /* `count` in even pieces of at most `most`, each but the last a multiple of `unit`. */
@@ -118,66 +108,94 @@ static int64_t even_piece(int64_t count, int64_t most, int64_t unit) {
     return pieces_of(piece, unit) * unit;
 }
 
-static int cut(cutting *c, int64_t width) {
-    const bpi_product *p = c->work->product;
-    c->columns = width;
-    c->rows = even_piece(p->m, PIECE_ROWS, 8);
-    while (pieces_of(p->m, c->rows) * pieces_of(p->n, c->columns) < FEW_PIECES && c->rows > 32)
-        c->rows = even_piece(p->m, c->rows / 2 > 32 ? c->rows / 2 : 32, 8);
-    while (pieces_of(p->m, c->rows) * pieces_of(p->n, c->columns) > MANY_PIECES &&
-           c->columns < p->n)
-        c->columns += width;
-    while (pieces_of(p->m, c->rows) > MANY_PIECES)
-        c->rows *= 2;
-    c->across = pieces_of(p->n, c->columns);
-    return (int)(pieces_of(p->m, c->rows) * c->across);
+static void cut(bpi_gemm *g, int64_t width) {
+    const bpi_product *p = &g->product;
+    g->columns = width;
+    g->rows = even_piece(p->m, PIECE_ROWS, 8);
+    while (pieces_of(p->m, g->rows) * pieces_of(p->n, g->columns) < FEW_PIECES && g->rows > 32)
+        g->rows = even_piece(p->m, g->rows / 2 > 32 ? g->rows / 2 : 32, 8);
+    while (pieces_of(p->m, g->rows) * pieces_of(p->n, g->columns) > MANY_PIECES &&
+           g->columns < p->n)
+        g->columns += width;
+    while (pieces_of(p->m, g->rows) > MANY_PIECES)
+        g->rows *= 2;
 }
 
-static bpi_block block_of(const cutting *c, int64_t index) {
-    const bpi_product *p = c->work->product;
-    int64_t row = index / c->across * c->rows, column = index % c->across * c->columns;
-    return (bpi_block){row, row + c->rows < p->m ? row + c->rows : p->m, column,
-                       column + c->columns < p->n ? column + c->columns : p->n};
+static void cut_for_blas(bpi_gemm *g) {
+    const bpi_product *p = &g->product;
+    g->rows = even_piece(p->m, g->dtype == BP_F32 ? BLAS_ROWS_F32 : BLAS_ROWS_F64, 8);
+    g->columns = even_piece(p->n, g->dtype == BP_F32 ? BLAS_COLUMNS_F32 : BLAS_COLUMNS_F64, 16);
+    if (pieces_of(p->m, g->rows) * pieces_of(p->n, g->columns) > INT_MAX)
+        g->rows = p->m; /* more than memory holds */
+}
+
+bpi_gemm bpi_gemm_prepare(const bpi_product *p, bp_dtype dtype, bool bias) {
+    bpi_gemm g = {.product = *p, .own = bpi_gemm_kernels_of(dtype), .dtype = (uint8_t)dtype};
+    enum way way = choose(p, dtype);
+    if (way != SMALL && p->n == 1 && p->ldc == 1 && p->m > 1 && !bias) {
+        g.flipped = true;
+        g.product = by_rows(p);
+        way = choose(&g.product, dtype);
+    }
+    g.way = (uint8_t)way;
+    g.rows = g.product.m;
+    g.columns = g.product.n;
+    double size = (double)p->m * (double)p->n * (double)p->k;
+    if (way == BLAS)
+        cut_for_blas(&g);
+    else if (way != LOOPS && size >= (way == OUTER ? WORTH_THREADS_OUTER : WORTH_THREADS))
+        cut(&g, g.own->width);
+    if (p->m > 0 && p->n > 0) {
+        g.across = pieces_of(g.product.n, g.columns);
+        g.pieces = (int)(pieces_of(g.product.m, g.rows) * g.across);
+    }
+    return g;
+}
+
+const char *bpi_gemm_choice(const bpi_product *p, bp_dtype dtype) {
+    static const char *const names[] = {"tiles", "small", "dots", "outer", "blas", "loops"};
+    return names[bpi_gemm_prepare(p, dtype, false).way];
+}
+
+/* ---- running ----------------------------------------------------------------------------------- */
+
+/* A prepared product with its arrays. */
+typedef struct run {
+    const bpi_gemm *gemm;
+    bpi_gemm_work work;
+} run;
+
+static bpi_block block_of(const bpi_gemm *g, int64_t index) {
+    const bpi_product *p = &g->product;
+    int64_t row = index / g->across * g->rows, column = index % g->across * g->columns;
+    return (bpi_block){row, row + g->rows < p->m ? row + g->rows : p->m, column,
+                       column + g->columns < p->n ? column + g->columns : p->n};
+}
+
+static void run_block(const bpi_gemm *g, const bpi_gemm_work *work, const bpi_block *block) {
+    _Alignas(64) char panel[BPI_GEMM_PANEL];
+    bpi_gemm_kernel *const ways[] = {
+        [TILES] = g->own->tiles, [DOTS] = g->own->dots, [OUTER] = g->own->outer};
+    ways[g->way](work, block, panel);
 }
 
 static void run_piece(void *context, int index) {
-    const cutting *c = context;
-    _Alignas(64) char panel[BPI_GEMM_PANEL];
-    bpi_block block = block_of(c, index);
-    c->kernel(c->work, &block, panel);
+    const run *r = context;
+    bpi_block block = block_of(r->gemm, index);
+    run_block(r->gemm, &r->work, &block);
 }
 
-static void run_own(enum way way, const bpi_gemm_kernels *own, const bpi_gemm_work *work,
-                    int threads) {
-    const bpi_product *p = work->product;
-    cutting c = {work, own->tiles, p->m, p->n, 1};
-    if (way == DOTS)
-        c.kernel = own->dots;
-    if (way == OUTER)
-        c.kernel = own->outer;
-    double size = (double)p->m * (double)p->n * (double)p->k;
-    int pieces = 1;
-    if (threads > 1 && size >= (way == OUTER ? WORTH_THREADS_OUTER : WORTH_THREADS))
-        pieces = cut(&c, own->width);
-    if (pieces > 1)
-        bpi_pool_run(threads, pieces, run_piece, &c);
+static void run_own(const run *r, int threads) {
+    const bpi_gemm *g = r->gemm;
+    if (threads > 1 && g->pieces > 1)
+        bpi_pool_run(threads, g->pieces, run_piece, (void *)r);
     else
-        run_piece(&c, 0);
+        run_block(g, &r->work, &(bpi_block){0, g->product.m, 0, g->product.n});
 }
 
-static void run_blas(const bpi_gemm_work *work, bp_dtype dtype, int threads,
-                     void (*piece)(void *, int)) {
-    const bpi_product *p = work->product;
-    cutting c = {.work = work};
-    c.rows = even_piece(p->m, dtype == BP_F32 ? BLAS_ROWS_F32 : BLAS_ROWS_F64, 8);
-    c.columns = even_piece(p->n, dtype == BP_F32 ? BLAS_COLUMNS_F32 : BLAS_COLUMNS_F64, 16);
-    c.across = pieces_of(p->n, c.columns);
-    int64_t down = pieces_of(p->m, c.rows);
-    if (down * c.across > INT_MAX) { /* more than memory holds */
-        c.rows = p->m;
-        down = 1;
-    }
-    bpi_pool_run(threads, (int)(down * c.across), piece, &c);
+static void run_small(const bpi_gemm *g, const bpi_gemm_work *work) {
+    _Alignas(64) double copy[BPI_GEMM_SMALL * 16]; /* of b, a vector of at most 16 lanes a row */
+    g->own->small(work, &(bpi_block){0, g->product.m, 0, g->product.n}, copy);
 }
 
 #define REAL float
@@ -192,3 +210,19 @@ static void run_blas(const bpi_gemm_work *work, bp_dtype dtype, int threads,
 #define SUFFIX f64
 #define DTYPE BP_F64
 #include "gemm.inc"
+
+void bpi_gemm_run(const bpi_gemm *g, const bpi_finish *f, const void *a, const void *b, void *c,
+                  int threads) {
+    run r = {g, {&g->product, f, g->flipped ? b : a, g->flipped ? a : b, c}};
+    bool single = g->dtype == BP_F32;
+    switch ((enum way)g->way) {
+    case SMALL: run_small(g, &r.work); return;
+    case TILES:
+    case DOTS:
+    case OUTER: run_own(&r, threads); return;
+    case BLAS:
+        bpi_pool_run(threads, g->pieces, single ? run_blas_piece_f32 : run_blas_piece_f64, &r);
+        return;
+    case LOOPS: (single ? plain_f32 : plain_f64)(&r.work);
+    }
+}

@@ -30,15 +30,26 @@ void bpi_gemm_reference_f64(const bpi_product *p, const double *a, const double 
 void bpi_gemm_f32(const bpi_product *p, const float *a, const float *b, float *c);
 void bpi_gemm_f64(const bpi_product *p, const double *a, const double *b, double *c);
 
-/* The same, finished as `f` says, by up to `threads` threads of the pool. The bits do not depend on
- * how many. */
-void bpi_gemm_finished_f32(const bpi_product *p, const bpi_finish *f, const float *a,
-                           const float *b, float *c, int threads);
-void bpi_gemm_finished_f64(const bpi_product *p, const bpi_finish *f, const double *a,
-                           const double *b, double *c, int threads);
+/* A product prepared for many runs: the way that it takes is chosen, and c is cut for threads. */
+typedef struct bpi_gemm {
+    bpi_product product; /* as it is computed */
+    const struct bpi_gemm_kernels *own;
+    int64_t rows, columns; /* of a piece of c */
+    int64_t across;        /* pieces beside each other */
+    int pieces;
+    uint8_t dtype, way;
+    bool flipped; /* a product of one column is computed as one of one row: a and b change places */
+} bpi_gemm;
 
-/* Returns the name of the way that is taken for a product: "tiles", "dots", "outer", "blas" or
- * "loops". */
+/* Prepares a product of arrays of one dtype, which may be given a bias when it is run if `bias` says so. */
+bpi_gemm bpi_gemm_prepare(const bpi_product *p, bp_dtype dtype, bool bias);
+/* Runs it, finished as `f` says, on up to `threads` threads of the pool. The bits do not depend on how
+ * many. */
+void bpi_gemm_run(const bpi_gemm *g, const bpi_finish *f, const void *a, const void *b, void *c,
+                  int threads);
+
+/* Returns the name of the way that is taken for a product: "tiles", "small", "dots", "outer",
+ * "blas" or "loops". */
 const char *bpi_gemm_choice(const bpi_product *p, bp_dtype dtype);
 
 /* ---- the ways ---------------------------------------------------------------------------------- */

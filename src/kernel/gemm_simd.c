@@ -223,4 +223,9 @@ static void gemm_tiles(const bpi_gemm_work *work, const bpi_block *block, void *
 }
 
 extern const bpi_gemm_kernels BPI_TABLE;
-const bpi_gemm_kernels BPI_TABLE = {gemm_tiles, gemm_dots, gemm_outer, WIDE *LANES};
+const bpi_gemm_kernels BPI_TABLE = {.tiles = gemm_tiles,
+                                    .small = gemm_small,
+                                    .dots = gemm_dots,
+                                    .outer = gemm_outer,
+                                    .width = WIDE * LANES,
+                                    .lanes = LANES};

@@ -113,6 +113,33 @@ static void gemm_dots(const bpi_gemm_work *work, const bpi_block *block, void *p
     }
 }
 
+/* ---- small products --------------------------------------------------------------------------- */
+
+/* One vector per row of c, element after element of op(a): no packing, no tiles, nothing to set up. */
+static void gemm_small(const bpi_gemm_work *work, const bpi_block *block, void *panel) {
+    const bpi_product *p = work->product;
+    int64_t row_a = p->transpose_a ? 1 : p->lda, step_a = p->transpose_a ? p->lda : 1;
+    const real *b = work->b;
+    int64_t ldb = p->transpose_b && p->n == 1 ? 1 : p->ldb;
+    if (p->transpose_b && p->n > 1 && !(p->k == 1 && p->ldb == 1)) {
+        real *copy = panel;
+        for (int64_t j = 0; j < p->n; j++)
+            for (int64_t k = 0; k < p->k; k++)
+                copy[k * LANES + j] = b[j * p->ldb + k];
+        b = copy;
+        ldb = LANES;
+    }
+    const finish f = finish_of(work);
+    const size_t n = (size_t)p->n;
+    for (int64_t i = block->row; i < block->row_end; i++) {
+        const real *a = (const real *)work->a + i * row_a;
+        vec sum = v_set(0);
+        for (int64_t k = 0; k < p->k; k++)
+            sum = v_fma(v_set(a[k * step_a]), v_load_part(b + k * ldb, n), sum);
+        store_sum(&f, sum, (real *)work->c + i * p->ldc, 0, true, n);
+    }
+}
+
 /* ---- outer products --------------------------------------------------------------------------- */
 
 /* Products of at most MAX_DEPTH columns by rows: a sum of outer products in one pass over c. */

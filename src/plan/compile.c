@@ -146,6 +146,8 @@ static bp_status build_program(compilation *c) {
     }
     bool planned = c->graph->executor == BP_PLANNED;
     if (planned)
+        status = bpi_join_products(program, &c->graph->threads);
+    if (planned && status == BP_OK)
         status = bpi_fuse(program);
     if (status == BP_OK)
         status = bpi_place_program(program, planned);

@@ -1,6 +1,7 @@
 /* What a step costs, by the records of its ops. */
 #include "chain.h"
 #include "inside.h"
+#include "product.h"
 
 void bpi_step_cost(const bpi_program *p, const bpi_step *step, double *flops, double *bytes) {
     enum { MOST = 8 };
@@ -14,9 +15,9 @@ void bpi_step_cost(const bpi_program *p, const bpi_step *step, double *flops, do
     if (!step->op)
         return;
     *flops = (double)bp_shape_count(p->regs[step->y].type->shape);
-    if (step->chain)
-        *flops = step->chain->flops;
-    if (step->chain || !step->op->cost || step->inputs > MOST)
+    if (step->chain || step->product)
+        *flops = step->chain ? step->chain->flops : step->product->flops;
+    if (step->chain || step->product || !step->op->cost || step->inputs > MOST)
         return;
     bp_failure why = {.status = BP_OK};
     bp_signature s = {

@@ -5,6 +5,7 @@
 
 #include "chain.h"
 #include "inside.h"
+#include "product.h"
 #include "record.h"
 
 /* A call of a kernel on whole arrays: operands, then outputs, follow. */
@@ -17,6 +18,11 @@ typedef struct kernel_call {
 
 static bp_status run_map(const bpi_instruction *self) {
     return self->map(self->n, self->x, self->y, self->more);
+}
+
+static bp_status run_product(const bpi_instruction *self) {
+    bpi_plan_product_run(self->more);
+    return BP_OK;
 }
 
 static bp_status run_chain(const bpi_instruction *self) { return bpi_chain_run(self->more); }
@@ -90,6 +96,7 @@ static bool emit_step(bpi_plan *plan, const bpi_step *step, bpi_instruction *to,
     switch ((bpi_step_kind)step->kind) {
     case BPI_STEP_MAP: return emit_map(&plan->program, step, to);
     case BPI_STEP_KERNEL: return emit_kernel(plan, step, to, why);
+    case BPI_STEP_PRODUCT: *to = (bpi_instruction){.run = run_product, .more = step->product}; break;
     case BPI_STEP_CHAIN: *to = (bpi_instruction){.run = run_chain, .more = step->chain}; break;
     case BPI_STEP_COPY: break;
     }
@@ -106,6 +113,8 @@ static const void **operand_at(const bpi_step *step, bpi_instruction *code, int 
         return (const void **)&step->chain->workspace;
     if (step->kind == BPI_STEP_CHAIN)
         return output < 0 ? &step->chain->x[k] : (const void **)&step->chain->y[output];
+    if (step->kind == BPI_STEP_PRODUCT)
+        return output < 0 ? &step->product->x[k] : (const void **)&step->product->y;
     if (step->kind == BPI_STEP_KERNEL) {
         kernel_call *call = (kernel_call *)code->more;
         bool workspace = k == step->inputs + step->outputs;

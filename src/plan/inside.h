@@ -4,6 +4,7 @@
  *   rewriting     a private copy of that graph (with what the extension recorded):
  *                 composites expanded, equal nodes merged, simplified      rewrite.c, rules.c
  *   program       the nodes that are left as steps over registers                   program.c
+ *   products      matrix products prepared, with a bias, a relu or an update       product.c
  *   fusion        elementwise steps, and sums, that run together block by block
  *                                                                              fuse.c, chain.c
  *   placement     which register lives where, and for how long           place.c, offsets.c
@@ -92,6 +93,7 @@ typedef struct bpi_reg {
 typedef enum bpi_step_kind {
     BPI_STEP_MAP,    /* an elementwise op with map kernels */
     BPI_STEP_KERNEL, /* one call on whole arrays */
+    BPI_STEP_PRODUCT, /* a matrix product, and steps behind it: op is the product's */
     BPI_STEP_CHAIN,  /* elementwise ops and sums that run together: op is the last of them */
     BPI_STEP_COPY    /* bytes of x[0] to y; op is NULL */
 } bpi_step_kind;
@@ -100,7 +102,8 @@ typedef enum bpi_step_kind {
 typedef struct bpi_step {
     const bp_op *op;
     const bp_attr *attr;
-    struct bpi_chain *chain; /* of a chain; else NULL */
+    struct bpi_chain *chain;          /* of a chain; else NULL */
+    struct bpi_plan_product *product; /* of a product; else NULL */
     const uint32_t *x;       /* registers */
     uint32_t y;              /* the first of `outputs` consecutive registers */
     uint32_t workspace;      /* register, or BPI_NONE */
@@ -150,6 +153,19 @@ bool bpi_step_can_fail(const bpi_program *program, const bpi_step *step);
 /* The flops of a step and the bytes that it reads and writes (cost.c); a copy has its bytes
  * alone. */
 void bpi_step_cost(const bpi_program *program, const bpi_step *step, double *flops, double *bytes);
+
+/* Which step computes the memory of a register, by the register that is its root, and which one reads it
+ * last, BPI_NONE where there is none; and how many steps, effects and targets read it (uses.c). */
+typedef struct bpi_uses {
+    uint32_t *maker, *reader, *reads;
+} bpi_uses;
+
+bool bpi_note_uses(const bpi_program *program, bpi_uses *uses);
+void bpi_free_uses(bpi_uses *uses);
+
+/* Makes products of steps of matrix multiplication (product.c). At every run they may take `*threads`
+ * threads; 0: as many as are worth it. BP_ERR_MEMORY when memory is short. */
+bp_status bpi_join_products(bpi_program *program, const int *threads);
 
 /* Makes chains of elementwise steps (fuse.c). BP_ERR_MEMORY when memory is short. */
 bp_status bpi_fuse(bpi_program *program);

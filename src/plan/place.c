@@ -10,6 +10,7 @@
 #include "chain.h"
 #include "inside.h"
 #include "offsets.h"
+#include "product.h"
 
 static const bpi_reg *root_of(const bpi_program *p, uint32_t reg) {
     return &p->regs[p->regs[reg].root];
@@ -34,14 +35,14 @@ static void place_results(bpi_program *p) {
 static bool may_overwrite(const bpi_program *p, const bpi_step *step, uint32_t output,
                           uint32_t root) {
     const bpi_reg *y = &p->regs[step->y + output];
-    if (step->kind != BPI_STEP_MAP && step->kind != BPI_STEP_CHAIN)
+    if (step->kind == BPI_STEP_KERNEL || step->kind == BPI_STEP_COPY)
         return false;
     for (int k = 0; k < step->inputs; k++) {
         const bpi_reg *x = &p->regs[step->x[k]];
         bool same_size =
             x->bytes == y->bytes && bp_dtype_size(x->type->dtype) == bp_dtype_size(y->type->dtype);
-        bool free =
-            step->kind == BPI_STEP_MAP || bpi_chain_may_overwrite(step->chain, k, (int)output);
+        bool free = step->kind == BPI_STEP_MAP || (step->product && k > 0 && k == step->product->addend) ||
+                    (step->chain && bpi_chain_may_overwrite(step->chain, k, (int)output));
         if (x->root == root && !(same_size && free))
             return false;
     }

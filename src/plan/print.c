@@ -1,6 +1,7 @@
 /* A plan as text: a line per step, with where its result is and what it costs; then totals. */
 #include "chain.h"
 #include "inside.h"
+#include "product.h"
 
 /* ---- one step -------------------------------------------------------------------------------- */
 
@@ -40,8 +41,12 @@ static void add_attr(bpi_text *text, const bp_attr_spec *spec, const bp_attr *at
             bpi_text_add(text, "%s%lld", k ? "," : "(", (long long)attr->as.list[k]);
 }
 
-/* The op, or the ops of a chain in their order. */
+/* The op, or the ops of a chain or product in their order. */
 static void add_op(bpi_text *text, const bpi_step *step) {
+    for (int k = 0; step->product && k < step->product->op_count; k++)
+        bpi_text_add(text, "%s%s", k ? "+" : "", step->product->ops[k]);
+    if (step->product)
+        return;
     if (!step->chain) {
         bpi_text_add(text, "%s", step->op ? step->op->name : "copy");
         return;

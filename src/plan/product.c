@@ -1,0 +1,263 @@
+/* Products: steps of matrix multiplication are prepared once, and take up the elementwise steps behind
+ * them that cost least in the registers of the product:
+ *
+ *   a bias, and a relu        relu(a b + bias)
+ *   an addition to a variable that takes the result: w - rate a b, momentum v + a b
+ *
+ * so that the gradient of a weight need not exist. Only a result that nobody else reads is taken up; the
+ * product then runs where the last of these steps was. */
+#include "product.h"
+
+#include <string.h>
+
+#include "inside.h"
+#include "kernel/pool.h"
+#include "primitives.h"
+#include "record.h"
+
+/* ---- running ------------------------------------------------------------------------------------ */
+
+static double scalar(const bpi_plan_product *p, int k) {
+    return p->gemm.dtype == BP_F32 ? (double)*(const float *)p->x[k] : *(const double *)p->x[k];
+}
+
+void bpi_plan_product_run(const bpi_plan_product *p) {
+    bpi_finish f = {.alpha = p->alpha ? scalar(p, p->alpha) : 1, .relu = p->relu};
+    f.alpha = p->minus ? -f.alpha : f.alpha;
+    if (p->addend)
+        f.beta = p->beta ? scalar(p, p->beta) : 1;
+    if (p->addend && p->x[p->addend] != p->y)
+        memcpy(p->y, p->x[p->addend], p->bytes);
+    if (p->bias)
+        f.bias = p->x[p->bias];
+    int threads = p->gemm.pieces > 1 ? *p->threads : 1;
+    bpi_gemm_run(&p->gemm, &f, p->x[0], p->x[1], p->y,
+                 threads > 0 ? threads : bpi_pool_default_threads());
+}
+
+/* ---- what reads what ---------------------------------------------------------------------------- */
+
+typedef struct joining {
+    bpi_program *p;
+    bpi_uses uses;
+    bool *gone; /* by step: a product has taken it up */
+} joining;
+
+/* The product at hand, with the register that it computes so far and the step that computes it. */
+typedef struct candidate {
+    bpi_plan_product *product;
+    uint32_t x[BPI_PRODUCT_INPUTS];
+    int inputs;
+    uint32_t y, at;
+} candidate;
+
+static uint32_t root(const joining *j, uint32_t reg) { return j->p->regs[reg].root; }
+
+static const bp_type *type_of(const joining *j, uint32_t reg) { return j->p->regs[reg].type; }
+
+static int64_t count_of(const joining *j, uint32_t reg) {
+    return bp_shape_count(type_of(j, reg)->shape);
+}
+
+static int64_t last_size(const joining *j, uint32_t reg) {
+    const bp_shape *shape = &type_of(j, reg)->shape;
+    return shape->rank > 0 ? shape->size[shape->rank - 1] : 1;
+}
+
+/* The elementwise kernel of a step; BPI_MAP_NONE when it has none. */
+static int map_of(const bpi_step *step) {
+    return step->kind == BPI_STEP_MAP ? (int)((const bpi_kernels *)step->op->kernel)->map
+                                      : BPI_MAP_NONE;
+}
+
+/* The step that alone reads what the candidate computes, with the number of that operand, if it reads the
+ * elements as they are and its result has as many; else BPI_NONE. */
+static uint32_t only_reader(const joining *j, uint32_t reg, int *operand) {
+    uint32_t r = root(j, reg), s = j->uses.reader[r];
+    if (j->uses.reads[r] != 1 || s == BPI_NONE)
+        return BPI_NONE;
+    const bpi_step *step = &j->p->steps[s];
+    for (*operand = 0; root(j, step->x[*operand]) != r; ++*operand)
+        ;
+    bool same = step->kind == BPI_STEP_MAP && count_of(j, step->y) == count_of(j, reg) &&
+                type_of(j, step->y)->dtype == type_of(j, reg)->dtype;
+    return same ? s : BPI_NONE;
+}
+
+static bool is_scalar(const joining *j, uint32_t reg) {
+    return count_of(j, reg) == 1 && type_of(j, reg)->shape.rank == 0;
+}
+
+/* ---- taking up ---------------------------------------------------------------------------------- */
+
+static int add_input(candidate *c, uint32_t reg) {
+    c->x[c->inputs] = reg;
+    return c->inputs++;
+}
+
+/* The step `s` becomes part of the product; its result is what the product computes from now on. */
+static void take(joining *j, candidate *c, uint32_t s) {
+    double flops, bytes;
+    bpi_step_cost(j->p, &j->p->steps[s], &flops, &bytes);
+    c->product->flops += flops;
+    c->product->ops[c->product->op_count++] = j->p->steps[s].op->name;
+    j->gone[c->at] = true;
+    c->at = s;
+    c->y = j->p->steps[s].y;
+}
+
+/* A row that is added to every row of the product. */
+static void take_bias(joining *j, candidate *c) {
+    int k;
+    uint32_t s = only_reader(j, c->y, &k);
+    if (s == BPI_NONE || map_of(&j->p->steps[s]) != BPI_MAP_ADD)
+        return;
+    uint32_t bias = j->p->steps[s].x[1 - k];
+    int64_t n = c->product->gemm.product.n;
+    bool row = n > 1 && count_of(j, bias) == n && last_size(j, bias) == n &&
+               last_size(j, j->p->steps[s].x[k]) == n && last_size(j, j->p->steps[s].y) == n;
+    if (!row)
+        return;
+    c->product->bias = add_input(c, bias);
+    take(j, c, s);
+}
+
+static void take_relu(joining *j, candidate *c) {
+    int k;
+    uint32_t s = only_reader(j, c->y, &k);
+    if (s == BPI_NONE || map_of(&j->p->steps[s]) != BPI_MAP_RELU)
+        return;
+    c->product->relu = true;
+    take(j, c, s);
+}
+
+/* Tells whether `reg` is a variable whose new value is register `value`. */
+static bool becomes(const joining *j, uint32_t reg, uint32_t value) {
+    const bpi_program *p = j->p;
+    if (p->regs[root(j, reg)].home != BPI_HOME_FIXED)
+        return false;
+    for (size_t k = 0; k < p->effect_count; k++)
+        if (root(j, p->effects[k].reg) == root(j, reg))
+            return root(j, p->effects[k].value) == root(j, value);
+    return false;
+}
+
+/* The step, if any, that computes `reg` as a product of a scalar and of another register, for one reader
+ * alone; *scalar and *other are the operands. */
+static uint32_t scaling(const joining *j, uint32_t reg, uint32_t *scalar, uint32_t *other) {
+    uint32_t s = j->uses.maker[root(j, reg)];
+    if (s == BPI_NONE || map_of(&j->p->steps[s]) != BPI_MAP_MUL ||
+        j->uses.reads[root(j, reg)] != 1)
+        return BPI_NONE;
+    const bpi_step *step = &j->p->steps[s];
+    for (int k = 0; k < 2; k++)
+        if (is_scalar(j, step->x[k])) {
+            *scalar = step->x[k];
+            *other = step->x[1 - k];
+            return s;
+        }
+    return BPI_NONE;
+}
+
+/* c ± alpha a b, or beta c ± alpha a b, where c is the variable that takes this value. */
+static void take_update(joining *j, candidate *c) {
+    int k;
+    uint32_t s = only_reader(j, c->y, &k), scaled = BPI_NONE, alpha = 0, beta = 0, other;
+    if (s != BPI_NONE && map_of(&j->p->steps[s]) == BPI_MAP_MUL &&
+        is_scalar(j, j->p->steps[s].x[1 - k])) {
+        scaled = s;
+        alpha = j->p->steps[s].x[1 - k];
+        s = only_reader(j, j->p->steps[s].y, &k);
+    }
+    if (s == BPI_NONE)
+        return;
+    const bpi_step *step = &j->p->steps[s];
+    bool minus = map_of(step) == BPI_MAP_SUB;
+    if (map_of(step) != BPI_MAP_ADD && !(minus && k == 1))
+        return;
+    uint32_t addend = step->x[1 - k], by_beta = scaling(j, addend, &beta, &other);
+    if (by_beta != BPI_NONE)
+        addend = other;
+    if (!becomes(j, addend, step->y) || j->p->regs[addend].bytes != c->product->bytes)
+        return;
+    if (scaled != BPI_NONE) {
+        c->product->alpha = add_input(c, alpha);
+        take(j, c, scaled);
+    }
+    if (by_beta != BPI_NONE) {
+        c->product->beta = add_input(c, beta);
+        j->gone[by_beta] = true;
+        c->product->flops += (double)count_of(j, addend);
+        c->product->ops[c->product->op_count++] = j->p->steps[by_beta].op->name;
+    }
+    c->product->addend = add_input(c, addend);
+    c->product->minus = minus;
+    take(j, c, s);
+}
+
+/* ---- the pass ----------------------------------------------------------------------------------- */
+
+/* Makes a product of step `s`, at the place of the last step that it takes up. */
+static bool join_step(joining *j, uint32_t s, const bpi_product *shape, const int *threads) {
+    bpi_program *p = j->p;
+    const bpi_step *step = &p->steps[s];
+    candidate c = {.x = {step->x[0], step->x[1]}, .inputs = 2, .y = step->y, .at = s};
+    double bytes;
+    c.product = bpi_arena_alloc(&p->memory, sizeof *c.product);
+    if (!c.product)
+        return false;
+    *c.product = (bpi_plan_product){.gemm.product = *shape,
+                                    .ops = {step->op->name},
+                                    .op_count = 1,
+                                    .bytes = p->regs[step->y].bytes,
+                                    .threads = threads};
+    bpi_step_cost(p, step, &c.product->flops, &bytes);
+    take_update(j, &c);
+    if (!c.product->addend)
+        take_bias(j, &c);
+    if (!c.product->addend)
+        take_relu(j, &c);
+    c.product->gemm =
+        bpi_gemm_prepare(shape, type_of(j, step->y)->dtype, c.product->bias != 0);
+    uint32_t *x = bpi_arena_alloc(&p->memory, (size_t)c.inputs * sizeof *x);
+    if (!x)
+        return false;
+    memcpy(x, c.x, (size_t)c.inputs * sizeof *x);
+    p->steps[c.at] = (bpi_step){.op = step->op,
+                                .attr = step->attr,
+                                .product = c.product,
+                                .x = x,
+                                .y = c.y,
+                                .workspace = BPI_NONE,
+                                .inputs = (uint16_t)c.inputs,
+                                .outputs = 1,
+                                .kind = BPI_STEP_PRODUCT};
+    return true;
+}
+
+static void drop_steps(const joining *j) {
+    bpi_program *p = j->p;
+    size_t count = 0;
+    for (size_t s = 0; s < p->step_count; s++)
+        if (!j->gone[s])
+            p->steps[count++] = p->steps[s];
+    p->step_count = count;
+}
+
+bp_status bpi_join_products(bpi_program *p, const int *threads) {
+    joining j = {.p = p, .gone = bpi_alloc_zeroed(p->step_count + 1)};
+    bool ok = j.gone && bpi_note_uses(p, &j.uses);
+    for (uint32_t s = 0; s < p->step_count && ok; s++) {
+        const bpi_step *step = &p->steps[s];
+        bpi_product shape;
+        if (step->op == &bpi_op_matmul && step->kind == BPI_STEP_KERNEL && !j.gone[s] &&
+            bpi_matmul_product(type_of(&j, step->x[0]), type_of(&j, step->x[1]),
+                               type_of(&j, step->y), step->attr, &shape))
+            ok = join_step(&j, s, &shape, threads);
+    }
+    if (ok)
+        drop_steps(&j);
+    bpi_free(j.gone);
+    bpi_free_uses(&j.uses);
+    return ok ? BP_OK : BP_ERR_MEMORY;
+}
