@@ -104,6 +104,8 @@ struct bp_graph {
     bp_executor executor;
     uint64_t stale_before; /* values computed before this stamp are computed again */
     int threads;
+    bool profiling;
+    double profile_overhead; /* nanoseconds of each measured time that the measuring takes */
     bp_failure why;
     bpi_plans *plans; /* made on first run */
     bpi_text text;    /* what bp_plan_text and its like return */

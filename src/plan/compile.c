@@ -192,5 +192,6 @@ void bpi_plan_free(bpi_plan *plan) {
     bpi_free(plan->uses);
     bpi_free(plan->use_start);
     bpi_free(plan->random_state);
+    bpi_free(plan->profile);
     bpi_free(plan);
 }

@@ -201,6 +201,8 @@ struct bpi_plan {
     size_t *use_start;       /* ... uses[use_start[k]..use_start[k + 1]) */
     uint64_t **random_state; /* of the instructions that draw: {seed, ordinal, step} */
     size_t random_count;
+    uint64_t *profile; /* nanoseconds of each instruction in profiled_runs runs; NULL: never measured */
+    uint64_t profiled_runs;
     const char *base; /* the arena that the operands point into; NULL: nowhere yet */
 };
 
@@ -246,10 +248,15 @@ void bpi_point_code(bpi_plan *plan, const char *arena);
 
 /* Runs the instructions (run.c). `why` says what failed. */
 bp_status bpi_run_code(bp_graph *graph, bpi_plan *plan, bp_failure *why);
+/* Runs the instructions one by one with a clock, up to one that fails (profile.c). */
+bp_status bpi_run_measured(bpi_plan *plan, const bpi_instruction **failed);
 /* Runs the program of a naive plan (naive.c). */
 bp_status bpi_run_naive(bp_graph *graph, bpi_plan *plan, bp_failure *why);
 /* Where a register of a plan is now. */
 void *bpi_reg_address(const bpi_plan *plan, uint32_t reg, const char *arena);
+/* Appends "f32 %7[4] = add+relu(x[4], %6[4])", and only "add+relu" (print.c). */
+void bpi_add_step(bpi_text *text, const bpi_program *program, const bpi_step *step);
+void bpi_add_ops(bpi_text *text, const bpi_step *step);
 /* Puts op, name and operands around the words of a kernel that failed. */
 bp_status bpi_step_fail(const bpi_program *program, const bpi_step *step, bp_status status,
                         bp_failure *why);

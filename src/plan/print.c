@@ -42,7 +42,7 @@ static void add_attr(bpi_text *text, const bp_attr_spec *spec, const bp_attr *at
 }
 
 /* The op, or the ops of a chain or product in their order. */
-static void add_op(bpi_text *text, const bpi_step *step) {
+void bpi_add_ops(bpi_text *text, const bpi_step *step) {
     for (int k = 0; step->product && k < step->product->op_count; k++)
         bpi_text_add(text, "%s%s", k ? "+" : "", step->product->ops[k]);
     if (step->product)
@@ -57,21 +57,14 @@ static void add_op(bpi_text *text, const bpi_step *step) {
         bpi_text_add(text, "+sum");
 }
 
-static void add_step(bpi_text *text, const bpi_program *p, size_t s, double *total_flops) {
-    const bpi_step *step = &p->steps[s];
-    const bpi_reg *y = &p->regs[step->y];
-    double flops, bytes;
-    bpi_step_cost(p, step, &flops, &bytes);
-    *total_flops += flops;
-    bpi_text_add(text, "%5zu ", s);
-    add_place(text, &p->regs[y->root]);
-    bpi_text_add(text, " %10zu %10.0f  %s ", y->bytes, flops, bp_dtype_name(y->type->dtype));
+void bpi_add_step(bpi_text *text, const bpi_program *p, const bpi_step *step) {
+    bpi_text_add(text, "%s ", bp_dtype_name(p->regs[step->y].type->dtype));
     for (uint32_t k = 0; k < step->outputs; k++) {
         bpi_text_add(text, "%s", k ? ", " : "");
         add_reg(text, p, step->y + k);
     }
     bpi_text_add(text, " = ");
-    add_op(text, step);
+    bpi_add_ops(text, step);
     bpi_text_add(text, "(");
     for (int k = 0; k < step->inputs; k++) {
         bpi_text_add(text, "%s", k ? ", " : "");
@@ -80,6 +73,18 @@ static void add_step(bpi_text *text, const bpi_program *p, size_t s, double *tot
     bpi_text_add(text, ")");
     for (int k = 0; step->attr && step->op->attrs[k].type != BP_ATTR_NONE; k++)
         add_attr(text, &step->op->attrs[k], &step->attr[k]);
+}
+
+static void add_line(bpi_text *text, const bpi_program *p, size_t s, double *total_flops) {
+    const bpi_step *step = &p->steps[s];
+    const bpi_reg *y = &p->regs[step->y];
+    double flops, bytes;
+    bpi_step_cost(p, step, &flops, &bytes);
+    *total_flops += flops;
+    bpi_text_add(text, "%5zu ", s);
+    add_place(text, &p->regs[y->root]);
+    bpi_text_add(text, " %10zu %10.0f  ", y->bytes, flops);
+    bpi_add_step(text, p, step);
     bpi_text_add(text, "\n");
 }
 
@@ -100,7 +105,7 @@ static void add_program(bpi_text *text, const bpi_program *p, bp_executor execut
     bpi_text_add(text, "%5s %10s %10s %10s  %s\n", "step", "offset", "bytes", "flops",
                  "result = op(operands)");
     for (size_t s = 0; s < p->step_count; s++)
-        add_step(text, p, s, &flops);
+        add_line(text, p, s, &flops);
     bpi_text_add(text, "%zu instructions, %.0f flops\n", p->step_count, flops);
     if (executor == BP_PLANNED)
         bpi_text_add(text, "arena %zu bytes (at least %zu for these lifetimes), ", p->arena_bytes,

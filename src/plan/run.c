@@ -92,6 +92,18 @@ static bool grow_arena(bpi_plans *plans, size_t bytes) {
     return plans->arena != NULL;
 }
 
+static bp_status run_all(const bpi_plan *plan, const bpi_instruction **failed) {
+    const bpi_instruction *end = plan->code + plan->program.step_count;
+    for (const bpi_instruction *i = plan->code; i < end; i++) {
+        bp_status status = i->run(i);
+        if (status != BP_OK) {
+            *failed = i;
+            return status;
+        }
+    }
+    return BP_OK;
+}
+
 bp_status bpi_run_code(bp_graph *graph, bpi_plan *plan, bp_failure *why) {
     const bpi_program *p = &plan->program;
     if (!grow_arena(graph->plans, p->arena_bytes))
@@ -104,11 +116,13 @@ bp_status bpi_run_code(bp_graph *graph, bpi_plan *plan, bp_failure *why) {
         plan->random_state[k][0] = graph->model->seed;
         plan->random_state[k][2] = graph->model->step;
     }
-    const bpi_instruction *at = plan->code, *end = at + p->step_count;
-    for (; at < end && status == BP_OK; at++) {
-        status = at->run(at);
-        if (status != BP_OK)
-            bpi_step_fail(p, &p->steps[at - plan->code], status, why);
-    }
+    if (status != BP_OK)
+        return status;
+    const bpi_instruction *failed = NULL;
+    status = graph->profiling ? bpi_run_measured(plan, &failed) : run_all(plan, &failed);
+    if (failed)
+        bpi_step_fail(p, &p->steps[failed - plan->code], status, why);
+    else if (status != BP_OK)
+        bpi_fail(why, status, "out of memory for a profile");
     return status;
 }
