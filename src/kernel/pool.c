@@ -14,6 +14,8 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "cpu.h"
+
 enum { MAX_THREADS = 256 };
 
 /* How long an idle thread looks for work before it sleeps: longer than what lies between two products
@@ -31,6 +33,7 @@ static struct {
     void (*piece)(void *context, int index);
     void *context;
     int pieces;
+    unsigned float_settings; /* of the caller, for the threads that help it */
     atomic_int wanted; /* threads that may be inside at once */
     atomic_int next;   /* piece to take */
     int made;          /* threads; by the caller that holds `busy` */
@@ -103,6 +106,7 @@ static void *serve(void *unused) {
         if (!spin(seen))
             sleep_until_work(seen);
         if (enter(&seen)) {
+            bpi_set_float_settings(pool.float_settings);
             take_pieces();
             atomic_fetch_sub(&pool.gate, 1);
         }
@@ -173,6 +177,7 @@ void bpi_pool_run(int threads, int pieces, void (*piece)(void *context, int inde
     pool.piece = piece;
     pool.context = context;
     pool.pieces = pieces;
+    pool.float_settings = bpi_float_settings();
     open_gate(helpers);
     take_pieces();
     close_gate();

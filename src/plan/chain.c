@@ -9,9 +9,8 @@
 
 #include <string.h>
 
+#include "kernel/pool.h"
 #include "kernel/reduce.h"
-
-enum { BLOCK = 512 }; /* elements */
 
 /* ---- preparing ---------------------------------------------------------------------------------- */
 
@@ -62,15 +61,94 @@ static void collapse(bpi_chain *c, const bp_shape *y) {
     c->row = c->rank ? c->size[c->rank - 1] : 1;
 }
 
-static bpi_feed_kind kind_of(const bpi_chain *c, const bpi_feed *x, int64_t own_count) {
-    if (own_count == c->count)
-        return BPI_FEED_WHOLE;
+/* Tells whether an operand is a scalar, or one row that repeats and is not longer than a block: then it is
+ * spread only once. */
+static bool one_row_for_all(const bpi_chain *c, const bpi_feed *x) {
     for (int k = 0; k < c->rank - 1; k++)
         if (x->stride[k] != 0)
-            return BPI_FEED_ROWS;
-    /* One row for all; when it is long a block is a part of it, and must be looked for each time. */
-    bool once = c->rank == 0 || x->stride[c->rank - 1] == 0 || c->row <= BLOCK;
-    return once ? BPI_FEED_ONCE : BPI_FEED_ROWS;
+            return false;
+    return c->rank == 0 || x->stride[c->rank - 1] == 0 || c->row <= c->block;
+}
+
+/* ---- buffers ------------------------------------------------------------------------------------ */
+
+/* The op that reads a value last, or the last one of all for what is summed; -1: none. */
+static int last_reader(const bpi_chain *c, int value) {
+    int last = -1;
+    for (int k = 0; k < c->ops; k++)
+        for (int i = 0; i < c->op[k].inputs; i++)
+            if (c->op[k].x[i] == value)
+                last = k;
+    for (int k = 0; k < c->sums; k++)
+        if (c->sum[k].value == value)
+            last = c->ops;
+    return last;
+}
+
+static int8_t take_buffer(bpi_chain *c, uint64_t *free) {
+    int8_t lowest = 0;
+    while (!(*free >> lowest & 1))
+        lowest++;
+    *free &= ~(UINT64_C(1) << lowest);
+    if (lowest >= c->buffers)
+        c->buffers = lowest + 1;
+    return lowest;
+}
+
+/* Gives buffers to what is spread and to results that stay inside; that of a result which nobody reads
+ * any more is used again, by the op that reads it last if its elements have the same size. The last
+ * buffer is for the sums of a block. */
+static void share_buffers(bpi_chain *c) {
+    uint64_t free = UINT64_MAX;
+    c->buffers = 0;
+    for (int k = 0; k < c->inputs; k++)
+        c->buffer[k] = c->feed[k].kind == BPI_FEED_WHOLE ? -1 : take_buffer(c, &free);
+    for (int k = 0; k < c->ops; k++) {
+        const bpi_chain_op *op = &c->op[k];
+        uint64_t dying = 0, same = 0;
+        for (int value = c->inputs; value < c->inputs + k; value++)
+            if (c->buffer[value] >= 0 && last_reader(c, value) == k) {
+                dying |= UINT64_C(1) << c->buffer[value];
+                if (c->op[value - c->inputs].item == op->item)
+                    same |= UINT64_C(1) << c->buffer[value];
+            }
+        free |= same;
+        c->buffer[c->inputs + k] = op->output >= 0 ? -1 : take_buffer(c, &free);
+        free |= dying & ~(op->output >= 0 ? 0 : UINT64_C(1) << c->buffer[c->inputs + k]);
+    }
+    c->buffers += c->sums > 0;
+}
+
+/* How many elements of all values together fit the first cache, and of those in buffers the room. */
+static int64_t most_in_block(const bpi_chain *c) {
+    enum { FIRST_CACHE = 40 * 1024, LEAST = 64, MOST = 1024, PADDING = 64 };
+    int64_t item = 1;
+    for (int k = 0; k < c->inputs; k++)
+        item = (int64_t)c->feed[k].item > item ? (int64_t)c->feed[k].item : item;
+    for (int k = 0; k < c->ops; k++)
+        item = c->op[k].item > item ? c->op[k].item : item;
+    int64_t streams = c->buffers;
+    for (int k = 0; k < c->inputs + c->ops; k++)
+        streams += c->buffer[k] < 0;
+    int64_t most = FIRST_CACHE / (streams * item);
+    if (c->buffers > 0 && most > (BPI_CHAIN_ROOM / c->buffers - PADDING) / item)
+        most = (BPI_CHAIN_ROOM / c->buffers - PADDING) / item;
+    most = most / LEAST * LEAST;
+    return most < LEAST ? LEAST : most > MOST ? MOST : most;
+}
+
+/* A block is whole rows, or a part of a longer one. */
+static void choose_block(bpi_chain *c) {
+    int64_t most = most_in_block(c);
+    c->block = c->row >= most || c->row == 0 ? most : most / c->row * c->row;
+    int64_t used = c->count < c->block ? c->count : c->block;
+    size_t item = 1;
+    for (int k = 0; k < c->inputs + c->ops; k++) {
+        size_t own = k < c->inputs ? c->feed[k].item : c->op[k - c->inputs].item;
+        item = own > item ? own : item;
+    }
+    /* not a power of two: equal places of many buffers would compete for the same lines of the cache */
+    c->buffer_bytes = ((size_t)used * item + 63) / 64 * 64 + 64;
 }
 
 void bpi_chain_prepare(bpi_chain *c, const bp_type *const *types, const bp_shape *domain) {
@@ -80,24 +158,13 @@ void bpi_chain_prepare(bpi_chain *c, const bp_type *const *types, const bp_shape
         broadcast_strides(&types[k]->shape, domain, c->feed[k].stride);
     }
     collapse(c, domain);
-    c->block = c->row >= BLOCK || c->row == 0 ? BLOCK : BLOCK / c->row * c->row;
     for (int k = 0; k < c->inputs; k++)
-        c->feed[k].kind = kind_of(c, &c->feed[k], bp_shape_count(types[k]->shape));
-}
-
-/* Bytes for the values of one block, of any element type. */
-static size_t buffer_bytes(const bpi_chain *c) {
-    size_t elements = (size_t)(c->count < c->block ? c->count : c->block);
-    return (elements * sizeof(double) + 63) / 64 * 64;
-}
-
-size_t bpi_chain_workspace(const bpi_chain *c) {
-    size_t buffers = c->sums > 0; /* for the sums of a block */
+        c->feed[k].kind = bp_shape_count(types[k]->shape) == c->count ? BPI_FEED_WHOLE : BPI_FEED_ROWS;
+    share_buffers(c);
+    choose_block(c);
     for (int k = 0; k < c->inputs; k++)
-        buffers += c->feed[k].kind != BPI_FEED_WHOLE;
-    for (int k = 0; k < c->ops; k++)
-        buffers += c->op[k].output < 0;
-    return buffers * buffer_bytes(c);
+        if (c->feed[k].kind == BPI_FEED_ROWS && one_row_for_all(c, &c->feed[k]))
+            c->feed[k].kind = BPI_FEED_ONCE;
 }
 
 bool bpi_chain_may_overwrite(const bpi_chain *c, int input, int output) {
@@ -121,8 +188,9 @@ static void splat(size_t item, const void *from, void *to, int64_t n) {
     if (item == 4) {
         uint32_t value, *out = to;
         memcpy(&value, from, sizeof value);
-        for (int64_t i = 0; i < n; i++)
-            out[i] = value;
+        for (int64_t i = 0; i < n; i += 16) /* buffers are whole lines of the cache */
+            for (int64_t j = i; j < i + 16; j++)
+                out[j] = value;
     } else if (item == 8) {
         uint64_t value, *out = to;
         memcpy(&value, from, sizeof value);
@@ -189,25 +257,39 @@ static void spread(const bpi_chain *c, const bpi_feed *x, const char *data, int6
 
 /* ---- sums --------------------------------------------------------------------------------------- */
 
-/* Adds the sums of the columns of a block to the row that is left: the block is whole rows of it, or a part
- * of one that begins at column first % row. */
+/* The sums of the columns of a block go to the row that is left: the block is whole rows of it, or a part of
+ * one that begins at column first % row. The first block that reaches a column writes it. */
 static void add_rows(const bpi_chain *c, const bpi_chain_sum *sum, const void *x, int64_t first,
                      int64_t n, void *partial) {
+    const size_t item = bp_dtype_size(sum->dtype);
     int64_t rows = n >= sum->row ? n / sum->row : 1;
     bpi_pass pass = {1, rows, n / rows};
+    void *to = (char *)c->y[sum->output] + (size_t)(first % sum->row) * item;
+    if (first < sum->row && rows == 1) {
+        memcpy(to, x, (size_t)n * item);
+        return;
+    }
     if (rows > 1)
-        bpi_sum_pass(&pass, sum->dtype, x, partial);
-    size_t column = (size_t)(first % sum->row) * bp_dtype_size(sum->dtype);
-    char *to = (char *)c->y[sum->output] + column;
+        bpi_sum_pass(&pass, sum->dtype, x, first < sum->row ? to : partial);
+    if (first < sum->row)
+        return;
     const void *both[2] = {to, rows > 1 ? partial : x};
-    bpi_map(BPI_MAP_ADD, sum->dtype)((size_t)pass.inner, both, to, NULL);
+    sum->add((size_t)pass.inner, both, to, NULL);
 }
 
 /* The sum of a block; the sums of blocks are added up in double precision. */
-static double sum_block(const bpi_chain_sum *sum, const void *x, int64_t n, void *partial) {
+static double sum_block(const bpi_chain_sum *sum, const void *x, int64_t n) {
+    enum { FEW = 16 };
+    double total = 0;
+    if (n <= FEW && sum->dtype == BP_F32) {
+        for (int64_t k = 0; k < n; k++)
+            total += (double)((const float *)x)[k];
+        return total;
+    }
+    float single = 0;
     bpi_pass pass = {1, n, 1};
-    bpi_sum_pass(&pass, sum->dtype, x, partial);
-    return sum->dtype == BP_F64 ? *(double *)partial : (double)*(float *)partial;
+    bpi_sum_pass(&pass, sum->dtype, x, sum->dtype == BP_F64 ? (void *)&total : &single);
+    return sum->dtype == BP_F64 ? total : (double)single;
 }
 
 static void store_total(const bpi_chain *c, const bpi_chain_sum *sum, double total) {
@@ -219,12 +301,13 @@ static void store_total(const bpi_chain *c, const bpi_chain_sum *sum, double tot
 
 /* ---- running ------------------------------------------------------------------------------------ */
 
-/* How many elements from `first` on are the next block: never more than the rest of a long row. */
-static int64_t block_at(const bpi_chain *c, int64_t first) {
+/* How many elements from `first` on, and before `end`, are the next block: never more than the rest of a
+ * long row. */
+static int64_t block_at(const bpi_chain *c, int64_t first, int64_t end) {
     int64_t n = c->block;
-    if (c->row > BLOCK && c->row - first % c->row < n)
+    if (c->row > c->block && c->row - first % c->row < n)
         n = c->row - first % c->row;
-    return c->count - first < n ? c->count - first : n;
+    return end - first < n ? end - first : n;
 }
 
 /* Where the values of a block are. */
@@ -234,33 +317,27 @@ typedef struct values {
     double total[BPI_CHAIN_SUMS]; /* so far, of sums over everything */
 } values;
 
-/* Gives a buffer to every value that has no memory of its own, and spreads what is spread once. */
-static void start(const bpi_chain *c, values *v) {
-    char *buffer = c->workspace;
-    const size_t bytes = buffer_bytes(c);
+/* Finds the place of every value of the block from `first` on, and spreads what is spread once. */
+static void start(const bpi_chain *c, values *v, char *room, int64_t first, int64_t end) {
     for (int k = 0; k < c->inputs; k++) {
-        v->at[k] = (char *)c->x[k];
-        if (c->feed[k].kind == BPI_FEED_WHOLE)
+        const bpi_feed *feed = &c->feed[k];
+        if (feed->kind == BPI_FEED_WHOLE) {
+            v->at[k] = (char *)c->x[k] + (size_t)first * feed->item;
             continue;
-        v->at[k] = buffer;
-        buffer += bytes;
-        if (c->feed[k].kind == BPI_FEED_ONCE)
-            spread(c, &c->feed[k], c->x[k], 0, block_at(c, 0), v->at[k]);
+        }
+        v->at[k] = room + (size_t)c->buffer[k] * c->buffer_bytes;
+        if (feed->kind == BPI_FEED_ONCE)
+            spread(c, feed, c->x[k], 0, block_at(c, 0, end - first), v->at[k]);
     }
     for (int k = 0; k < c->ops; k++) {
-        bool buffered = c->op[k].output < 0;
-        v->at[c->inputs + k] = buffered ? buffer : c->y[c->op[k].output];
-        buffer += buffered ? bytes : 0;
+        const bpi_chain_op *op = &c->op[k];
+        v->at[c->inputs + k] = op->output >= 0
+                                   ? (char *)c->y[op->output] + (size_t)first * op->item
+                                   : room + (size_t)c->buffer[c->inputs + k] * c->buffer_bytes;
     }
-    v->partial = buffer;
+    v->partial = room + (size_t)(c->buffers - 1) * c->buffer_bytes;
     for (int k = 0; k < c->sums; k++)
         v->total[k] = 0;
-}
-
-/* What is summed into begins with zeros. */
-static void clear_rows(const bpi_chain *c) {
-    for (int k = 0; k < c->sums; k++)
-        memset(c->y[c->sum[k].output], 0, (size_t)c->sum[k].row * bp_dtype_size(c->sum[k].dtype));
 }
 
 static void sum_up(const bpi_chain *c, values *v, int64_t first, int64_t n) {
@@ -269,7 +346,7 @@ static void sum_up(const bpi_chain *c, values *v, int64_t first, int64_t n) {
         if (sum->row > 1)
             add_rows(c, sum, v->at[sum->value], first, n, v->partial);
         else
-            v->total[k] += sum_block(sum, v->at[sum->value], n, v->partial);
+            v->total[k] += sum_block(sum, v->at[sum->value], n);
     }
 }
 
@@ -297,20 +374,67 @@ static void advance(const bpi_chain *c, values *v, int64_t n) {
             v->at[c->inputs + k] += (size_t)n * c->op[k].item;
 }
 
-bp_status bpi_chain_run(const bpi_chain *c) {
+static bp_status run_part(const bpi_chain *c, int64_t first, int64_t end) {
+    _Alignas(64) char room[BPI_CHAIN_ROOM];
     values v;
     bp_status status = BP_OK;
-    clear_rows(c);
-    if (c->count == 0)
-        return BP_OK;
-    start(c, &v);
-    for (int64_t first = 0, n; first < c->count && status == BP_OK; first += n) {
-        n = block_at(c, first);
+    start(c, &v, room, first, end);
+    for (int64_t n; status == BP_OK; ) {
+        n = block_at(c, first, end);
         status = run_block(c, &v, first, n);
+        first += n;
+        if (first == end)
+            break;
         advance(c, &v, n);
     }
     for (int k = 0; k < c->sums; k++)
         if (c->sum[k].row == 1)
             store_total(c, &c->sum[k], v.total[k]);
     return status;
+}
+
+/* ---- threads ------------------------------------------------------------------------------------ */
+
+/* Without sums the elements do not depend on each other: a large domain is cut into parts, whole rows each
+ * where rows are short. */
+enum { PART = 32 * 1024, WORTH_THREADS = 2 * PART };
+
+typedef struct parts {
+    const bpi_chain *chain;
+    int64_t size;
+} parts;
+
+/* Ops that can fail are never part of a chain. */
+static void run_one_part(void *context, int index) {
+    const parts *p = context;
+    int64_t first = index * p->size, rest = p->chain->count - first;
+    run_part(p->chain, first, first + (rest < p->size ? rest : p->size));
+}
+
+static bp_status run_parts(const bpi_chain *c, int threads) {
+    int64_t rows = PART / (c->row <= PART ? c->row : PART);
+    parts p = {c, c->row <= PART ? rows * c->row : PART};
+    while (c->count / p.size > 1024)
+        p.size *= 2;
+    bpi_pool_run(threads, (int)((c->count + p.size - 1) / p.size), run_one_part, &p);
+    return BP_OK;
+}
+
+/* What is summed into begins with zeros where there is nothing to sum. */
+static void clear_sums(const bpi_chain *c) {
+    for (int k = 0; k < c->sums; k++)
+        memset(c->y[c->sum[k].output], 0, (size_t)c->sum[k].row * bp_dtype_size(c->sum[k].dtype));
+}
+
+bp_status bpi_chain_run(const bpi_chain *c) {
+    if (c->count == 0) {
+        clear_sums(c);
+        return BP_OK;
+    }
+    if (c->count >= WORTH_THREADS && c->sums == 0) {
+        int threads = *c->threads > 0 ? *c->threads : bpi_pool_default_threads();
+        if (threads > 1)
+            return run_parts(c, threads);
+    }
+    return run_part(c, 0, c->count);
 }

@@ -9,7 +9,8 @@
 enum {
     BPI_CHAIN_INPUTS = 16, /* most operands */
     BPI_CHAIN_OPS = 24,    /* most ops */
-    BPI_CHAIN_SUMS = 2     /* most sums */
+    BPI_CHAIN_SUMS = 2,    /* most sums */
+    BPI_CHAIN_ROOM = 28672 /* bytes for blocks: with what is read and written they fit the first cache */
 };
 
 /* How an operand is fed to the ops. */
@@ -41,6 +42,7 @@ typedef struct bpi_chain_sum {
     uint8_t value;
     uint8_t output; /* of the chain */
     bp_dtype dtype; /* f32 or f64 */
+    bpi_map_fn *add; /* of that dtype */
     int64_t row;    /* elements that are left; 1: everything is summed */
 } bpi_chain_sum;
 
@@ -51,19 +53,20 @@ typedef struct bpi_chain {
     int64_t count;             /* elements of the domain */
     double flops;              /* of the ops and sums, as their records say */
     int64_t row, block;        /* elements: the last size, and how many at a time */
+    size_t buffer_bytes;       /* of a buffer for the values of one block */
+    int buffers;               /* at most BPI_CHAIN_ROOM bytes in all */
+    int8_t buffer[BPI_CHAIN_INPUTS + BPI_CHAIN_OPS]; /* of each value; -1: it has memory of its own */
     bpi_feed feed[BPI_CHAIN_INPUTS];
     bpi_chain_op op[BPI_CHAIN_OPS];
     bpi_chain_sum sum[BPI_CHAIN_SUMS];
     const void *x[BPI_CHAIN_INPUTS]; /* where operands and outputs are now */
     void *y[BPI_CHAIN_OPS + BPI_CHAIN_SUMS];
-    char *workspace;
+    const int *threads; /* as bp_set_threads takes it */
 } bpi_chain;
 
 /* Completes a chain whose ops, sums and feed items are filled in: `types` are those of the operands, over
  * a domain of shape `domain`. */
 void bpi_chain_prepare(bpi_chain *chain, const bp_type *const *types, const bp_shape *domain);
-/* Bytes of buffers that it needs. */
-size_t bpi_chain_workspace(const bpi_chain *chain);
 /* Tells whether output `output` may be written where operand `input` is read: every op that reads the
  * operand has done so, element by element, before the output is written. */
 bool bpi_chain_may_overwrite(const bpi_chain *chain, int input, int output);

@@ -148,7 +148,7 @@ static bp_status build_program(compilation *c) {
     if (planned)
         status = bpi_join_products(program, &c->graph->threads);
     if (planned && status == BP_OK)
-        status = bpi_fuse(program);
+        status = bpi_fuse(program, &c->graph->threads);
     if (status == BP_OK)
         status = bpi_place_program(program, planned);
     if (status != BP_OK || !(program->results = bpi_alloc_aligned(program->result_bytes)))

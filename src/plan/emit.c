@@ -109,8 +109,6 @@ static bool emit_step(bpi_plan *plan, const bpi_step *step, bpi_instruction *to,
  * then the workspace. */
 static const void **operand_at(const bpi_step *step, bpi_instruction *code, int k) {
     int output = k - step->inputs;
-    if (step->kind == BPI_STEP_CHAIN && output == step->outputs)
-        return (const void **)&step->chain->workspace;
     if (step->kind == BPI_STEP_CHAIN)
         return output < 0 ? &step->chain->x[k] : (const void **)&step->chain->y[output];
     if (step->kind == BPI_STEP_PRODUCT)

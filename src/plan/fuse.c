@@ -32,6 +32,7 @@ typedef struct fusion {
         *reads; /* by register that is a root: how many steps read it, and effects, and targets */
     uint32_t *renamed; /* by register: the output of a chain that it has become; BPI_NONE: none */
     bpi_step *made;    /* the steps that replace those of the program */
+    const int *threads;
 } fusion;
 
 static uint32_t root(const bpi_program *p, uint32_t reg) { return p->regs[reg].root; }
@@ -217,7 +218,7 @@ static void make_output(fusion *f, uint32_t old) {
 }
 
 static bool fill_chain(const fusion *f, const group *g, bpi_chain *c) {
-    *c = (bpi_chain){.inputs = g->inputs};
+    *c = (bpi_chain){.inputs = g->inputs, .threads = f->threads};
     for (int m = 0; m < g->members; m++) {
         const bpi_step *step = &f->p->steps[g->member[m]];
         double flops, bytes;
@@ -233,6 +234,8 @@ static bool fill_chain(const fusion *f, const group *g, bpi_chain *c) {
             c->sum[c->sums++] = (bpi_chain_sum){.value = value_of(f, g, step->x[0]),
                                                 .output = (uint8_t)c->outputs++,
                                                 .dtype = f->p->regs[step->y].type->dtype,
+                                                .add = bpi_map(BPI_MAP_ADD,
+                                                               f->p->regs[step->y].type->dtype),
                                                 .row = row_of_sum(f->p, step)};
         }
     }
@@ -273,15 +276,6 @@ static bool make_chain(fusion *f, const group *g, bpi_step *to) {
                      .inputs = (uint16_t)g->inputs,
                      .outputs = (uint8_t)c->outputs,
                      .kind = BPI_STEP_CHAIN};
-    size_t bytes = bpi_chain_workspace(c);
-    if (bytes > 0) {
-        to->workspace = (uint32_t)p->reg_count;
-        p->regs[p->reg_count++] = (bpi_reg){.bytes = bytes,
-                                            .root = to->workspace,
-                                            .first = BPI_NONE,
-                                            .last = BPI_NONE,
-                                            .home = BPI_HOME_ARENA};
-    }
     return true;
 }
 
@@ -343,17 +337,18 @@ static bool rewrite_steps(fusion *f) {
     return true;
 }
 
-bp_status bpi_fuse(bpi_program *p) {
+bp_status bpi_fuse(bpi_program *p, const int *threads) {
     size_t steps = p->step_count, regs = p->reg_count;
     fusion f = {.p = p,
+                .threads = threads,
                 .groups = bpi_alloc((steps + 1) * sizeof *f.groups),
                 .maker = bpi_alloc((regs + 1) * sizeof *f.maker),
                 .group_of = bpi_alloc((steps + 1) * sizeof *f.group_of),
                 .reads = bpi_alloc_zeroed((regs + 1) * sizeof *f.reads),
                 .renamed = bpi_alloc((regs + 1) * sizeof *f.renamed),
                 .made = bpi_alloc((steps + 1) * sizeof *f.made)};
-    /* every step may get a new register for its result, and a workspace */
-    bpi_reg *room = bpi_realloc(p->regs, (regs + 2 * steps + p->step_capacity + 1) * sizeof *room);
+    /* every step may get a new register for its result */
+    bpi_reg *room = bpi_realloc(p->regs, (regs + steps + p->step_capacity + 1) * sizeof *room);
     if (room)
         p->regs = room;
     bool ok = room && f.groups && f.maker && f.group_of && f.reads && f.renamed && f.made;

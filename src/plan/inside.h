@@ -167,8 +167,8 @@ void bpi_free_uses(bpi_uses *uses);
  * threads; 0: as many as are worth it. BP_ERR_MEMORY when memory is short. */
 bp_status bpi_join_products(bpi_program *program, const int *threads);
 
-/* Makes chains of elementwise steps (fuse.c). BP_ERR_MEMORY when memory is short. */
-bp_status bpi_fuse(bpi_program *program);
+/* Makes chains of elementwise steps (fuse.c); `threads` and failures as above. */
+bp_status bpi_fuse(bpi_program *program, const int *threads);
 
 /* ---- placement (place.c) --------------------------------------------------------------------- */
 

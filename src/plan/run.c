@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "inside.h"
+#include "kernel/cpu.h"
 
 void *bpi_reg_address(const bpi_plan *plan, uint32_t reg, const char *arena) {
     const bpi_program *p = &plan->program;
@@ -119,7 +120,10 @@ bp_status bpi_run_code(bp_graph *graph, bpi_plan *plan, bp_failure *why) {
     if (status != BP_OK)
         return status;
     const bpi_instruction *failed = NULL;
+    const unsigned settings = bpi_float_settings();
+    bpi_set_float_settings(bpi_flush_tiny(settings));
     status = graph->profiling ? bpi_run_measured(plan, &failed) : run_all(plan, &failed);
+    bpi_set_float_settings(settings);
     if (failed)
         bpi_step_fail(p, &p->steps[failed - plan->code], status, why);
     else if (status != BP_OK)
