@@ -44,6 +44,7 @@ typedef struct bpi_chain_sum {
     int64_t row;    /* elements that are left; 1: everything is summed */
 } bpi_chain_sum;
 
+/* Its arrays are as long as they need to be: most chains are short. */
 typedef struct bpi_chain {
     int inputs, ops, outputs, sums;
     int rank;
@@ -51,11 +52,11 @@ typedef struct bpi_chain {
     int64_t count;             /* elements of the domain */
     double flops;              /* of the ops and sums, as their records say */
     int64_t row, block;        /* elements: the last size, and how many at a time */
-    bpi_feed feed[BPI_CHAIN_INPUTS];
-    bpi_chain_op op[BPI_CHAIN_OPS];
-    bpi_chain_sum sum[BPI_CHAIN_SUMS];
-    const void *x[BPI_CHAIN_INPUTS]; /* where operands and outputs are now */
-    void *y[BPI_CHAIN_OPS + BPI_CHAIN_SUMS];
+    bpi_feed *feed;            /* of each operand */
+    bpi_chain_op *op;
+    bpi_chain_sum *sum;
+    const void **x; /* where operands and outputs are now */
+    void **y;
     char *workspace;
 } bpi_chain;
 
