@@ -60,12 +60,26 @@ static const bp_attr *copy_attrs(const copying *c, const bpi_node *node, bp_attr
     return attrs;
 }
 
+/* The types of a copy as they are. */
+static bool copy_types(const copying *c, const bpi_node *node, const bp_type **types) {
+    bool shared = c->to->types == node->graph->types, ok = true;
+    for (int k = 0; k < node->outputs && ok; k++) {
+        types[k] = shared ? node->y[k].type : bpi_type_intern(c->to, node->y[k].type);
+        ok = types[k] != NULL;
+    }
+    return ok;
+}
+
 static bpi_node *copy_op(copying *c, const bpi_node *node) {
     enum { FEW = 8 };
     bp_tensor *few[FEW];
     bp_tensor **x = node->inputs <= FEW ? few : bpi_alloc(node->inputs * sizeof *x);
-    if (!x)
+    const bp_type *types[BP_MAX_OUTPUTS];
+    if (!x || !copy_types(c, node, types)) {
+        if (x != few)
+            bpi_free(x);
         return bpi_graph_fail(c->to, BP_ERR_MEMORY, "out of memory");
+    }
     for (int k = 0; k < node->inputs; k++)
         x[k] = &c->copies[node->x[k]->node->slot]->y[node->x[k]->index];
     bp_attr attrs[BP_MAX_ATTRS];
@@ -75,9 +89,6 @@ static bpi_node *copy_op(copying *c, const bpi_node *node) {
         bp_tensor *first = bp_record(node->op, x, node->inputs, attr);
         copy = first ? first->node : NULL;
     } else {
-        bp_type types[BP_MAX_OUTPUTS];
-        for (int k = 0; k < node->outputs; k++)
-            types[k] = *node->y[k].type;
         copy = bpi_node_append(c->to, node->op, x, node->inputs, attr, types, node->outputs, NULL);
     }
     if (x != few)
@@ -85,26 +96,15 @@ static bpi_node *copy_op(copying *c, const bpi_node *node) {
     return copy;
 }
 
-bp_status bpi_clone(bp_graph *to, bp_tensor *const *targets, int count, bp_dtype retype,
-                    bp_tensor **copies) {
-    bp_graph *from = targets[0]->node->graph;
-    bpi_closure closure;
-    bp_status status = bpi_closure_of(from, targets, count, &closure);
-    if (status != BP_OK)
-        return bpi_fail(&to->why, status, "%s", from->why.text);
-    copying c = {to, bpi_alloc((closure.count + 1) * sizeof(bpi_node *)), retype};
-    bool ok = c.copies != NULL;
-    if (!ok)
-        bpi_graph_fail(to, BP_ERR_MEMORY, "out of memory for a copy of %zu nodes", closure.count);
-    for (size_t k = 0; k < closure.count && ok; k++) {
-        bpi_node *node = closure.nodes[k];
-        c.copies[k] = node->leaf ? copy_leaf(&c, node) : copy_op(&c, node);
-        ok = c.copies[k] && (!node->name || bp_named(&c.copies[k]->y[0], node->name));
+bp_status bpi_clone(bp_graph *to, const bpi_closure *closure, bp_dtype retype, bpi_node **copies) {
+    copying c = {to, copies, retype};
+    for (size_t k = 0; k < closure->count; k++) {
+        const bpi_node *node = closure->nodes[k];
+        copies[k] = node->leaf ? copy_leaf(&c, node) : copy_op(&c, node);
+        if (!copies[k])
+            return to->why.status;
+        copies[k]->name = node->name;
     }
-    for (int k = 0; k < count && ok; k++)
-        copies[k] = &c.copies[targets[k]->node->slot]->y[targets[k]->index];
-    to->random_ordinal = from->random_ordinal;
-    bpi_free(c.copies);
-    bpi_free(closure.nodes);
-    return ok ? BP_OK : to->why.status;
+    to->random_ordinal = closure->nodes[0]->graph->random_ordinal;
+    return BP_OK;
 }

@@ -3,45 +3,11 @@
 
 #include "graph.h"
 
-/* Nodes found and still to be looked at share one array: what is found is appended, and looked at in
- * turn. */
-typedef struct search {
-    bpi_node **found;
-    size_t count, capacity;
-    uint32_t lowest, highest;
-} search;
-
-static bool find_node(search *s, bpi_node *node, uint32_t mark) {
-    if (node->mark == mark)
-        return true;
-    if (!bpi_grow((void **)&s->found, &s->capacity, s->count, sizeof *s->found))
+static bool append(bpi_closure *c, bpi_node *node) {
+    if (!bpi_grow((void **)&c->nodes, &c->capacity, c->count, sizeof *c->nodes))
         return false;
-    node->mark = mark;
-    s->found[s->count++] = node;
-    s->lowest = node->id < s->lowest ? node->id : s->lowest;
-    s->highest = node->id > s->highest ? node->id : s->highest;
+    c->nodes[c->count++] = node;
     return true;
-}
-
-static int by_id(const void *a, const void *b) {
-    uint32_t x = (*(bpi_node *const *)a)->id, y = (*(bpi_node *const *)b)->id;
-    return (x > y) - (x < y);
-}
-
-/* Puts what was found into the order of recording: by looking through the range of ids when most of it
- * was found, else by sorting. */
-static void put_in_order(const bp_graph *graph, search *s) {
-    if (s->count == 0)
-        return;
-    size_t range = (size_t)(s->highest - s->lowest) + 1;
-    if (range / 16 > s->count) {
-        qsort(s->found, s->count, sizeof *s->found, by_id);
-        return;
-    }
-    size_t count = 0;
-    for (size_t id = s->lowest; id <= s->highest; id++)
-        if (graph->nodes[id]->mark == graph->mark)
-            s->found[count++] = graph->nodes[id];
 }
 
 /* Marks come from a counter that may wrap round after 2^32 traversals: then all marks start anew. */
@@ -53,26 +19,91 @@ static void next_mark(bp_graph *graph) {
     graph->mark = 1;
 }
 
-bp_status bpi_closure_of(bp_graph *graph, bp_tensor *const *targets, int count,
-                         bpi_closure *closure) {
-    *closure = (bpi_closure){0};
-    search s = {.lowest = UINT32_MAX};
+/* Tells whether a node is marked now, and was not before. */
+static bool mark_new(bpi_node *node, uint32_t mark) {
+    bool is_new = node->mark != mark;
+    node->mark = mark;
+    return is_new;
+}
+
+/* ---- most of a range of ids ------------------------------------------------------------------- */
+
+/* Marks by looking through the ids downwards: operands have smaller ones. Sets the range of what was marked.
+ * Returns how many nodes, or -1, when most of the nodes that it comes by are of no concern. */
+static int64_t mark_downwards(bp_graph *graph, bp_tensor *const *targets, int count, size_t *lowest,
+                              size_t *highest) {
+    enum { MOST_IN_VAIN = 16 }; /* nodes looked at for each that is found */
+    next_mark(graph);
+    int64_t marked = 0, visited = 0;
+    *highest = 0;
+    for (int k = 0; k < count; k++) {
+        marked += mark_new(targets[k]->node, graph->mark);
+        *highest = targets[k]->node->id > *highest ? targets[k]->node->id : *highest;
+    }
+    for (*lowest = *highest + 1; visited < marked; --*lowest) {
+        const bpi_node *node = graph->nodes[*lowest - 1];
+        if (node->mark == graph->mark) {
+            visited++;
+            for (int k = 0; k < node->inputs; k++)
+                marked += mark_new(node->x[k]->node, graph->mark);
+        } else if (*highest - *lowest > (size_t)(visited + 4) * MOST_IN_VAIN) {
+            return -1;
+        }
+    }
+    return marked;
+}
+
+static bool collect_marked(const bp_graph *graph, size_t lowest, size_t highest, bpi_closure *c) {
+    for (size_t id = lowest; id <= highest; id++) {
+        bpi_node *node = graph->nodes[id];
+        if (node->mark != graph->mark)
+            continue;
+        node->slot = (uint32_t)c->count;
+        if (!append(c, node))
+            return false;
+    }
+    return true;
+}
+
+/* ---- few nodes here and there ----------------------------------------------------------------- */
+
+static int by_id(const void *a, const void *b) {
+    uint32_t x = (*(bpi_node *const *)a)->id, y = (*(bpi_node *const *)b)->id;
+    return (x > y) - (x < y);
+}
+
+/* Nodes found and still to be looked at share one array: what is found is appended, and looked at in
+ * turn. */
+static bool search(bp_graph *graph, bp_tensor *const *targets, int count, bpi_closure *c) {
     next_mark(graph);
     bool ok = true;
     for (int k = 0; k < count && ok; k++)
-        ok = find_node(&s, targets[k]->node, graph->mark);
-    for (size_t k = 0; k < s.count && ok; k++)
-        for (int i = 0; i < s.found[k]->inputs && ok; i++)
-            ok = find_node(&s, s.found[k]->x[i]->node, graph->mark);
-    if (!ok) {
-        bpi_free(s.found);
-        bpi_graph_fail(graph, BP_ERR_MEMORY, "out of memory while looking through %zu nodes",
-                       s.count);
-        return BP_ERR_MEMORY;
-    }
-    put_in_order(graph, &s);
-    for (size_t k = 0; k < s.count; k++)
-        s.found[k]->slot = (uint32_t)k;
-    *closure = (bpi_closure){s.found, s.count};
-    return BP_OK;
+        ok = !mark_new(targets[k]->node, graph->mark) || append(c, targets[k]->node);
+    for (size_t k = 0; k < c->count && ok; k++)
+        for (int i = 0; i < c->nodes[k]->inputs && ok; i++) {
+            bpi_node *node = c->nodes[k]->x[i]->node;
+            ok = !mark_new(node, graph->mark) || append(c, node);
+        }
+    if (!ok)
+        return false;
+    qsort(c->nodes, c->count, sizeof *c->nodes, by_id);
+    for (size_t k = 0; k < c->count; k++)
+        c->nodes[k]->slot = (uint32_t)k;
+    return true;
+}
+
+bp_status bpi_closure_of(bp_graph *graph, bp_tensor *const *targets, int count,
+                         bpi_closure *closure) {
+    closure->count = 0;
+    size_t lowest, highest;
+    int64_t marked = mark_downwards(graph, targets, count, &lowest, &highest);
+    bool ok = marked < 0 ? search(graph, targets, count, closure)
+                         : collect_marked(graph, lowest, highest, closure);
+    if (ok)
+        return BP_OK;
+    bpi_graph_fail(graph, BP_ERR_MEMORY, "out of memory while looking through %zu nodes",
+                   closure->count);
+    bpi_free(closure->nodes);
+    *closure = (bpi_closure){0};
+    return BP_ERR_MEMORY;
 }

@@ -39,7 +39,7 @@ const char *bp_graph_text(bp_tensor *tensor) {
     if (!tensor)
         return NULL;
     bp_graph *graph = tensor->node->graph;
-    bpi_closure closure;
+    bpi_closure closure = {0};
     if (bpi_closure_of(graph, &tensor, 1, &closure) != BP_OK)
         return NULL;
     bpi_text_clear(&graph->text);

@@ -15,6 +15,7 @@ bp_graph *bp_graph_new(bp_model *model) {
     if (!graph)
         return NULL;
     graph->model = model;
+    graph->types = &graph->own_types;
     graph->recording = atomic_fetch_add(&recordings, 1) + 1;
     return graph;
 }
@@ -32,8 +33,8 @@ void bp_graph_free(bp_graph *graph) {
     bpi_plans_free(graph);
     free_leaves(graph);
     bpi_arena_free(&graph->arena);
-    bpi_arena_free(&graph->types_arena);
-    bpi_free(graph->types);
+    bpi_arena_free(&graph->own_types.arena);
+    bpi_free(graph->own_types.table);
     bpi_free(graph->nodes);
     bpi_free(graph->named);
     bpi_text_free(&graph->text);
@@ -47,10 +48,11 @@ void bp_graph_reset(bp_graph *graph) {
     free_leaves(graph);
     bpi_arena_reset(&graph->arena);
     if (graph->named_count)
-        memset(graph->named, 0, graph->named_buckets * sizeof(bp_tensor *));
+        memset(graph->named, 0, graph->named_size * sizeof *graph->named);
     graph->named_count = 0;
     graph->count = 0;
     graph->scope[0] = '\0';
+    graph->scope_length = 0;
     graph->scope_depth = 0;
     graph->share = false;
     graph->mark = 0;
@@ -115,42 +117,42 @@ static bool same_type(const bp_type *a, const bp_type *b) {
     return a->dtype == b->dtype && bp_shape_equal(a->shape, b->shape);
 }
 
-/* The bucket where a type is, or where it belongs. */
-static const bp_type **type_bucket(const bp_graph *graph, const bp_type *type) {
-    size_t mask = graph->type_buckets - 1;
+/* The place where a type is, or where it belongs. */
+static const bp_type **place_of(const bpi_types *types, const bp_type *type) {
+    size_t mask = types->size - 1;
     size_t at = hash_type(type) & mask;
-    while (graph->types[at] && !same_type(graph->types[at], type))
+    while (types->table[at] && !same_type(types->table[at], type))
         at = (at + 1) & mask;
-    return &graph->types[at];
+    return &types->table[at];
 }
 
-static bool grow_types(bp_graph *graph) {
-    size_t old_buckets = graph->type_buckets;
-    const bp_type **old = graph->types;
-    size_t buckets = old_buckets ? old_buckets * 2 : 32;
-    const bp_type **types = bpi_alloc_zeroed(buckets * sizeof *types);
-    if (!types)
+static bool grow_types(bpi_types *types) {
+    bpi_types old = *types;
+    size_t size = old.size ? old.size * 2 : 32;
+    const bp_type **table = bpi_alloc_zeroed(size * sizeof *table);
+    if (!table)
         return false;
-    graph->types = types;
-    graph->type_buckets = buckets;
-    for (size_t k = 0; k < old_buckets; k++)
-        if (old[k])
-            *type_bucket(graph, old[k]) = old[k];
-    bpi_free(old);
+    types->table = table;
+    types->size = size;
+    for (size_t k = 0; k < old.size; k++)
+        if (old.table[k])
+            *place_of(types, old.table[k]) = old.table[k];
+    bpi_free(old.table);
     return true;
 }
 
 const bp_type *bpi_type_intern(bp_graph *graph, const bp_type *type) {
-    if (graph->type_count * 2 >= graph->type_buckets && !grow_types(graph))
+    bpi_types *types = graph->types;
+    if (types->count * 2 >= types->size && !grow_types(types))
         return NULL;
-    const bp_type **bucket = type_bucket(graph, type);
-    if (*bucket)
-        return *bucket;
-    bp_type *copy = bpi_arena_alloc(&graph->types_arena, sizeof *copy);
+    const bp_type **place = place_of(types, type);
+    if (*place)
+        return *place;
+    bp_type *copy = bpi_arena_alloc(&types->arena, sizeof *copy);
     if (!copy)
         return NULL;
     *copy = (bp_type){.dtype = type->dtype, .shape.rank = type->shape.rank};
     memcpy(copy->shape.size, type->shape.size, (size_t)type->shape.rank * sizeof(int64_t));
-    graph->type_count++;
-    return *bucket = copy;
+    types->count++;
+    return *place = copy;
 }

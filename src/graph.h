@@ -59,14 +59,15 @@ struct bpi_leaf {
     } scalar; /* storage of a scalar */
 };
 
-/* A named value of the model. */
+/* A named value of the model, in one piece with its name and its data. */
 struct bpi_variable {
-    char *name;
     bp_type type;
     void *data;     /* 64-byte aligned, stable address */
+    uint64_t hash;  /* of the name */
     uint64_t stamp; /* as leaf->stamp */
     bool trainable;
     bpi_variable *next_in_bucket;
+    char name[];
 };
 
 struct bp_model {
@@ -83,18 +84,31 @@ struct bp_model {
     bp_failure why;
 };
 
+/* A place in the table of names: empty when `tensor` is NULL. */
+typedef struct bpi_named {
+    uint64_t hash;
+    bp_tensor *tensor;
+} bpi_named;
+
+/* Interned types: kept over a reset. */
+typedef struct bpi_types {
+    bpi_arena arena;
+    const bp_type **table; /* hash table; size is a power of two */
+    size_t count, size;
+} bpi_types;
+
 struct bp_graph {
     bp_model *model;
-    bpi_arena arena;       /* nodes, names, attributes: all that dies with a reset */
-    bpi_arena types_arena; /* interned types: kept over a reset */
-    const bp_type **types; /* hash table; size is a power of two */
-    size_t type_count, type_buckets;
+    bpi_arena arena;  /* nodes, names, attributes: all that dies with a reset */
+    bpi_types *types; /* its own; a private copy of a graph has the original's */
+    bpi_types own_types;
     bpi_node **nodes; /* by id */
     size_t count, capacity;
     bpi_leaf *leaves;
-    bp_tensor **named; /* hash table by name; size is a power of two */
-    size_t named_count, named_buckets;
-    char scope[256];                       /* "encoder.layer1." */
+    bpi_named *named; /* hash table by name; size is a power of two */
+    size_t named_count, named_size;
+    char scope[256]; /* "encoder.layer1." */
+    size_t scope_length;
     uint16_t scope_starts[BPI_MAX_SCOPES]; /* length of `scope` before each open one */
     int scope_depth;
     bool share;
@@ -118,10 +132,11 @@ extern const bp_op bpi_op_input, bpi_op_constant, bpi_op_scalar, bpi_op_variable
 
 /* Interns a type; NULL when memory is short. */
 const bp_type *bpi_type_intern(bp_graph *graph, const bp_type *type);
-/* Appends a node without running its shape rule; y[k] of type types[k]. NULL when memory is short (the
- * failure is kept). `leaf` may be NULL. */
+/* Appends a node without running its shape rule; y[k] of the interned type types[k]. NULL when memory is
+ * short (the failure is kept). `leaf` may be NULL. */
 bpi_node *bpi_node_append(bp_graph *graph, const bp_op *op, bp_tensor *const *x, int inputs,
-                          const bp_attr *attr, const bp_type *types, int outputs, bpi_leaf *leaf);
+                          const bp_attr *attr, const bp_type *const *types, int outputs,
+                          bpi_leaf *leaf);
 /* As bp_record for an op without operands. */
 bp_tensor *bpi_record_leaf(bp_graph *graph, const bp_op *op, const bp_type *type,
                            bpi_leaf_kind kind, bpi_leaf **leaf);
@@ -132,23 +147,29 @@ int bpi_op_outputs(const bp_op *op);
 /* Keeps the first failure of a graph; returns NULL so that `return bpi_graph_fail(...)` reads well. */
 void *bpi_graph_fail(bp_graph *graph, bp_status status, const char *format, ...) BP_FORMAT(3, 4);
 
+/* As bp_find and bp_named with the hash of the name, which the tensor takes as it is: it lasts as long as
+ * the recording. */
+bp_tensor *bpi_find_name(const bp_graph *graph, const char *name, uint64_t hash);
+bp_tensor *bpi_take_name(bp_tensor *tensor, const char *name, uint64_t hash);
+
 /* ---- traversal -------------------------------------------------------------------------------- */
 
 /* The nodes that `targets` depend on, themselves included, in the order of recording. */
 typedef struct bpi_closure {
     bpi_node **nodes;
-    size_t count;
+    size_t count, capacity;
 } bpi_closure;
-/* Fills `closure` (free closure->nodes with bpi_free) without recursion, in linear time up to sorting;
- * afterwards node->mark == graph->mark for its nodes and node->slot is the place in `nodes`. */
+/* Fills `closure`, using the memory that it has (begin with zeros; free closure->nodes with bpi_free),
+ * without recursion, in linear time up to sorting; afterwards node->mark == graph->mark for its nodes and
+ * node->slot is the place in `nodes`. On failure it is empty. */
 bp_status bpi_closure_of(bp_graph *graph, bp_tensor *const *targets, int count,
                          bpi_closure *closure);
 
-/* Copies what `targets` depend on into another graph: `copies[k]` is the copy of targets[k]. Leaves are
- * shared in what they point to. With retype not BP_DTYPE_COUNT every float tensor becomes `retype`: the
- * shape rules run again, and float leaves become inputs with converted values. */
-bp_status bpi_clone(bp_graph *to, bp_tensor *const *targets, int count, bp_dtype retype,
-                    bp_tensor **copies);
+/* Copies a closure that is not empty into another graph: the copy of closure->nodes[k] becomes copies[k].
+ * Leaves are shared in what they point to, and so are names: the copy must not outlive the recording that
+ * it is of, and is not found by name. With retype not BP_DTYPE_COUNT every float tensor becomes `retype`:
+ * the shape rules run again, and float leaves become inputs with converted values. */
+bp_status bpi_clone(bp_graph *to, const bpi_closure *closure, bp_dtype retype, bpi_node **copies);
 
 /* ---- gradients (autodiff.c) ------------------------------------------------------------------- */
 
@@ -163,7 +184,7 @@ extern void (*bpi_vjp_fault)(bp_vjp *v);
 
 /* ---- variables -------------------------------------------------------------------------------- */
 
-bpi_variable *bpi_variable_find(const bp_model *model, const char *name);
+bpi_variable *bpi_variable_find(const bp_model *model, const char *name, uint64_t hash);
 /* Makes a variable, initialised; NULL with model->why set. */
 bpi_variable *bpi_variable_new(bp_model *model, const char *name, const bp_type *type, bp_init init,
                                bool trainable);

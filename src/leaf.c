@@ -53,10 +53,11 @@ static bool valid_type(bp_graph *graph, const char *what, const char *name, cons
 bp_tensor *bpi_record_leaf(bp_graph *graph, const bp_op *op, const bp_type *type,
                            bpi_leaf_kind kind, bpi_leaf **out) {
     bpi_leaf *leaf = bpi_arena_alloc(&graph->arena, sizeof *leaf);
-    if (!leaf)
+    const bp_type *interned = bpi_type_intern(graph, type);
+    if (!leaf || !interned)
         return bpi_graph_fail(graph, BP_ERR_MEMORY, "%s: out of memory", op->name);
     *leaf = (bpi_leaf){.kind = kind, .stamp = bpi_clock(graph->model)};
-    bpi_node *node = bpi_node_append(graph, op, NULL, 0, NULL, type, 1, leaf);
+    bpi_node *node = bpi_node_append(graph, op, NULL, 0, NULL, &interned, 1, leaf);
     if (!node)
         return NULL;
     leaf->next = graph->leaves;
@@ -249,10 +250,10 @@ static bp_tensor *shared_variable(bp_graph *graph, bp_tensor *known, const char 
 }
 
 /* Finds the variable in the model or makes it; NULL with the failure kept. */
-static bpi_variable *find_or_make(bp_graph *graph, const char *name, const bp_type *type,
-                                  bp_init init, bool trainable) {
+static bpi_variable *find_or_make(bp_graph *graph, const char *name, uint64_t hash,
+                                  const bp_type *type, bp_init init, bool trainable) {
     bp_model *model = graph->model;
-    bpi_variable *variable = bpi_variable_find(model, name);
+    bpi_variable *variable = bpi_variable_find(model, name, hash);
     if (!variable) {
         model->why = (bp_failure){.status = BP_OK};
         variable = bpi_variable_new(model, name, type, init, trainable);
@@ -279,12 +280,16 @@ static bp_tensor *record_variable(bp_graph *graph, const char *name, const bp_ty
     if (!valid_type(graph, "parameter", name, type))
         return NULL;
     char full[2 * sizeof graph->scope];
-    if (bpi_format(full, sizeof full, "%s%s", graph->scope, name) >= (int)sizeof full)
+    size_t bytes = strlen(name) + 1;
+    if (graph->scope_length + bytes > sizeof full)
         return bpi_graph_fail(graph, BP_ERR_NAME, "parameter \"%s\": the name is too long", name);
-    bp_tensor *known = bp_find(graph, full);
+    memcpy(full, graph->scope, graph->scope_length);
+    memcpy(full + graph->scope_length, name, bytes);
+    uint64_t hash = bpi_hash_text(full);
+    bp_tensor *known = bpi_find_name(graph, full, hash);
     if (known)
         return shared_variable(graph, known, full, type);
-    bpi_variable *variable = find_or_make(graph, full, type, init, trainable);
+    bpi_variable *variable = find_or_make(graph, full, hash, type, init, trainable);
     if (!variable)
         return NULL;
     bpi_leaf *leaf = NULL;
@@ -293,7 +298,7 @@ static bp_tensor *record_variable(bp_graph *graph, const char *name, const bp_ty
         return NULL;
     leaf->variable = variable;
     leaf->data = variable->data;
-    return bp_named(tensor, full);
+    return bpi_take_name(tensor, variable->name, hash);
 }
 
 bp_tensor *bp_parameter(bp_graph *graph, const char *name, bp_dtype dtype, bp_shape shape,

@@ -15,21 +15,13 @@ bp_model *bp_model_new(void) {
     return model;
 }
 
-static void free_variable(bpi_variable *variable) {
-    if (!variable)
-        return;
-    bpi_free(variable->name);
-    bpi_free(variable->data);
-    bpi_free(variable);
-}
-
 void bp_model_free(bp_model *model) {
     if (!model)
         return;
     bpi_optimizers_free(model);
     bpi_derived_free(model);
     for (size_t k = 0; k < model->count; k++)
-        free_variable(model->variables[k]);
+        bpi_free(model->variables[k]);
     bpi_free(model->variables);
     bpi_free(model->buckets);
     pthread_mutex_destroy(&model->lock);
@@ -58,26 +50,25 @@ const char *bp_model_error(const bp_model *model) {
 
 /* ---- variables -------------------------------------------------------------------------------- */
 
-static bpi_variable *find_locked(const bp_model *model, const char *name) {
+static bpi_variable *find_locked(const bp_model *model, const char *name, uint64_t hash) {
     if (model->bucket_count == 0)
         return NULL;
-    bpi_variable *at = model->buckets[bpi_hash_text(name) & (model->bucket_count - 1)];
-    while (at && strcmp(at->name, name) != 0)
+    bpi_variable *at = model->buckets[hash & (model->bucket_count - 1)];
+    while (at && (at->hash != hash || strcmp(at->name, name) != 0))
         at = at->next_in_bucket;
     return at;
 }
 
-bpi_variable *bpi_variable_find(const bp_model *model, const char *name) {
+bpi_variable *bpi_variable_find(const bp_model *model, const char *name, uint64_t hash) {
     pthread_mutex_t *lock = (pthread_mutex_t *)&model->lock;
     pthread_mutex_lock(lock);
-    bpi_variable *found = find_locked(model, name);
+    bpi_variable *found = find_locked(model, name, hash);
     pthread_mutex_unlock(lock);
     return found;
 }
 
 static void link_variable(bp_model *model, bpi_variable *variable) {
-    bpi_variable **bucket =
-        &model->buckets[bpi_hash_text(variable->name) & (model->bucket_count - 1)];
+    bpi_variable **bucket = &model->buckets[variable->hash & (model->bucket_count - 1)];
     variable->next_in_bucket = *bucket;
     *bucket = variable;
 }
@@ -107,19 +98,17 @@ static bool add_locked(bp_model *model, bpi_variable *variable) {
 }
 
 static bpi_variable *make_variable(const char *name, const bp_type *type, bool trainable) {
-    bpi_variable *variable = bpi_alloc_zeroed(sizeof *variable);
+    size_t bytes = (size_t)bp_shape_count(type->shape) * bp_dtype_size(type->dtype);
+    size_t name_bytes = strlen(name) + 1;
+    size_t before = (sizeof(bpi_variable) + name_bytes + 63) / 64 * 64;
+    bpi_variable *variable = bpi_alloc_aligned(before + bytes);
     if (!variable)
         return NULL;
-    size_t bytes = (size_t)bp_shape_count(type->shape) * bp_dtype_size(type->dtype);
-    variable->type = *type;
-    variable->trainable = trainable;
-    variable->name = bpi_alloc(strlen(name) + 1);
-    variable->data = bpi_alloc_aligned(bytes);
-    if (!variable->name || !variable->data) {
-        free_variable(variable);
-        return NULL;
-    }
-    strcpy(variable->name, name);
+    *variable = (bpi_variable){.type = *type,
+                               .data = (char *)variable + before,
+                               .hash = bpi_hash_text(name),
+                               .trainable = trainable};
+    memcpy(variable->name, name, name_bytes);
     memset(variable->data, 0, bytes);
     return variable;
 }
@@ -129,14 +118,14 @@ bpi_variable *bpi_variable_new(bp_model *model, const char *name, const bp_type 
     bpi_variable *variable = make_variable(name, type, trainable);
     if (variable &&
         bpi_init_fill(init, model->seed, name, type, variable->data, &model->why) != BP_OK) {
-        free_variable(variable);
+        bpi_free(variable);
         return NULL;
     }
     pthread_mutex_lock(&model->lock);
     bool added = variable && add_locked(model, variable);
     pthread_mutex_unlock(&model->lock);
     if (!added) {
-        free_variable(variable);
+        bpi_free(variable);
         bpi_fail(&model->why, BP_ERR_MEMORY, "out of memory for parameter \"%s\"", name);
         return NULL;
     }
@@ -153,8 +142,12 @@ const char *bp_model_name(const bp_model *model, int index) {
                                                                : NULL;
 }
 
+static bpi_variable *find_named(const bp_model *model, const char *name) {
+    return model && name ? bpi_variable_find(model, name, bpi_hash_text(name)) : NULL;
+}
+
 bool bp_model_type(const bp_model *model, const char *name, bp_type *type) {
-    bpi_variable *variable = model && name ? bpi_variable_find(model, name) : NULL;
+    bpi_variable *variable = find_named(model, name);
     if (variable && type)
         *type = variable->type;
     return variable != NULL;
@@ -163,7 +156,7 @@ bool bp_model_type(const bp_model *model, const char *name, bp_type *type) {
 /* Finds a variable of `bytes` bytes; NULL with the status and words of what is wrong. */
 static bpi_variable *sized_variable(const bp_model *model, const char *name, size_t bytes,
                                     bp_failure *why) {
-    bpi_variable *variable = model && name ? bpi_variable_find(model, name) : NULL;
+    bpi_variable *variable = find_named(model, name);
     if (!variable) {
         bpi_fail(why, BP_ERR_NAME, "the model has no variable \"%s\"", name ? name : "");
         return NULL;

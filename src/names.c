@@ -3,32 +3,54 @@
 
 #include "graph.h"
 
-static bp_tensor **name_bucket(const bp_graph *graph, const char *name) {
-    size_t mask = graph->named_buckets - 1;
-    size_t at = bpi_hash_text(name) & mask;
-    while (graph->named[at] && strcmp(graph->named[at]->node->name, name) != 0)
+/* The place where a name is, or where it belongs. */
+static bpi_named *place_of(const bp_graph *graph, const char *name, uint64_t hash) {
+    size_t mask = graph->named_size - 1;
+    size_t at = hash & mask;
+    while (graph->named[at].tensor && (graph->named[at].hash != hash ||
+                                       strcmp(graph->named[at].tensor->node->name, name) != 0))
         at = (at + 1) & mask;
     return &graph->named[at];
 }
 
 static bool grow_names(bp_graph *graph) {
-    size_t old_buckets = graph->named_buckets;
-    bp_tensor **old = graph->named;
-    size_t buckets = old_buckets ? old_buckets * 2 : 32;
-    bp_tensor **named = bpi_alloc_zeroed(buckets * sizeof *named);
+    size_t size = graph->named_size ? graph->named_size * 2 : 32;
+    bpi_named *named = bpi_alloc_zeroed(size * sizeof *named);
     if (!named)
         return false;
+    for (size_t k = 0; k < graph->named_size; k++) {
+        size_t at = graph->named[k].hash & (size - 1);
+        while (graph->named[k].tensor && named[at].tensor)
+            at = (at + 1) & (size - 1);
+        if (graph->named[k].tensor)
+            named[at] = graph->named[k];
+    }
+    bpi_free(graph->named);
     graph->named = named;
-    graph->named_buckets = buckets;
-    for (size_t k = 0; k < old_buckets; k++)
-        if (old[k])
-            *name_bucket(graph, old[k]->node->name) = old[k];
-    bpi_free(old);
+    graph->named_size = size;
     return true;
 }
 
+bp_tensor *bpi_find_name(const bp_graph *graph, const char *name, uint64_t hash) {
+    return graph->named_count ? place_of(graph, name, hash)->tensor : NULL;
+}
+
 bp_tensor *bp_find(bp_graph *graph, const char *name) {
-    return graph && name && graph->named_count ? *name_bucket(graph, name) : NULL;
+    return graph && name ? bpi_find_name(graph, name, bpi_hash_text(name)) : NULL;
+}
+
+bp_tensor *bpi_take_name(bp_tensor *tensor, const char *name, uint64_t hash) {
+    bp_graph *graph = tensor->node->graph;
+    if (graph->named_count * 2 >= graph->named_size && !grow_names(graph))
+        return bpi_graph_fail(graph, BP_ERR_MEMORY, "out of memory for the name \"%s\"", name);
+    bpi_named *place = place_of(graph, name, hash);
+    if (place->tensor)
+        return bpi_graph_fail(graph, BP_ERR_NAME, "the name \"%s\" is taken in this recording",
+                              name);
+    tensor->node->name = name;
+    graph->named_count++;
+    *place = (bpi_named){hash, tensor};
+    return tensor;
 }
 
 bp_tensor *bp_named(bp_tensor *tensor, const char *name) {
@@ -41,18 +63,10 @@ bp_tensor *bp_named(bp_tensor *tensor, const char *name) {
         return bpi_graph_fail(graph, BP_ERR_NAME,
                               "\"%s\" has a name already and cannot become \"%s\"",
                               tensor->node->name, name);
-    if (graph->named_count * 2 >= graph->named_buckets && !grow_names(graph))
+    const char *own = bpi_arena_text(&graph->arena, name);
+    if (!own)
         return bpi_graph_fail(graph, BP_ERR_MEMORY, "out of memory for the name \"%s\"", name);
-    bp_tensor **bucket = name_bucket(graph, name);
-    if (*bucket)
-        return bpi_graph_fail(graph, BP_ERR_NAME, "the name \"%s\" is taken in this recording",
-                              name);
-    tensor->node->name = bpi_arena_text(&graph->arena, name);
-    if (!tensor->node->name)
-        return bpi_graph_fail(graph, BP_ERR_MEMORY, "out of memory for the name \"%s\"", name);
-    graph->named_count++;
-    *bucket = tensor;
-    return tensor;
+    return bpi_take_name(tensor, own, bpi_hash_text(own));
 }
 
 void bp_share(bp_graph *graph, bool allowed) {
@@ -63,7 +77,7 @@ void bp_share(bp_graph *graph, bool allowed) {
 void bp_scope_open(bp_graph *graph, const char *name) {
     if (!graph)
         return;
-    size_t length = strlen(graph->scope), more = name ? strlen(name) : 0;
+    size_t length = graph->scope_length, more = name ? strlen(name) : 0;
     if (more == 0 || length + more + 2 > sizeof graph->scope ||
         graph->scope_depth == BPI_MAX_SCOPES) {
         bpi_graph_fail(graph, BP_ERR_NAME, "bp_scope_open: the name is %s",
@@ -73,6 +87,7 @@ void bp_scope_open(bp_graph *graph, const char *name) {
     memcpy(graph->scope + length, name, more);
     graph->scope[length + more] = '.';
     graph->scope[length + more + 1] = '\0';
+    graph->scope_length = length + more + 1;
     graph->scope_starts[graph->scope_depth++] = (uint16_t)length;
 }
 
@@ -83,5 +98,6 @@ void bp_scope_close(bp_graph *graph) {
         bpi_graph_fail(graph, BP_ERR_STATE, "bp_scope_close: no scope is open");
         return;
     }
-    graph->scope[graph->scope_starts[--graph->scope_depth]] = '\0';
+    graph->scope_length = graph->scope_starts[--graph->scope_depth];
+    graph->scope[graph->scope_length] = '\0';
 }

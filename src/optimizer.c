@@ -111,7 +111,7 @@ static bool owns(const bp_optimizer *optimizer, const bpi_node *node) {
 /* The parameters that the loss depends on and the optimizer owns, in the arena of the scratch graph. */
 static bp_tensor **own_parameters(const bp_optimizer *optimizer, bp_tensor *loss, int *count) {
     bp_graph *graph = loss->node->graph;
-    bpi_closure closure;
+    bpi_closure closure = {0};
     if (bpi_closure_of(graph, &loss, 1, &closure) != BP_OK)
         return NULL;
     *count = 0;

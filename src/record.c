@@ -40,7 +40,7 @@ static void fail_with_operands(bp_graph *graph, const bp_op *op, bp_tensor *cons
                                const bp_failure *why) {
     char operands[320], scope[sizeof graph->scope];
     describe_operands(op, x, count, operands, sizeof operands);
-    size_t length = strlen(graph->scope);
+    size_t length = graph->scope_length;
     memcpy(scope, graph->scope, length + 1);
     if (length > 0)
         scope[length - 1] = '\0'; /* without the last '.' */
@@ -118,18 +118,9 @@ static bool copy_attrs(bp_graph *graph, bp_attr *to, const bp_attr *from, int co
     return true;
 }
 
-static bool fill_outputs(bp_graph *graph, bpi_node *node, const bp_type *types) {
-    for (int k = 0; k < node->outputs; k++) {
-        const bp_type *type = bpi_type_intern(graph, &types[k]);
-        if (!type)
-            return false;
-        node->y[k] = (bp_tensor){.node = node, .type = type, .index = k};
-    }
-    return true;
-}
-
 bpi_node *bpi_node_append(bp_graph *graph, const bp_op *op, bp_tensor *const *x, int inputs,
-                          const bp_attr *attr, const bp_type *types, int outputs, bpi_leaf *leaf) {
+                          const bp_attr *attr, const bp_type *const *types, int outputs,
+                          bpi_leaf *leaf) {
     int attrs = bpi_op_attrs(op);
     size_t bytes = sizeof(bpi_node) + (size_t)outputs * sizeof(bp_tensor) +
                    (size_t)inputs * sizeof(bp_tensor *) + (size_t)attrs * sizeof(bp_attr);
@@ -151,7 +142,9 @@ bpi_node *bpi_node_append(bp_graph *graph, const bp_op *op, bp_tensor *const *x,
                        .attr = own_attrs};
     if (inputs)
         memcpy(own_x, x, (size_t)inputs * sizeof *x);
-    if (!copy_attrs(graph, own_attrs, attr, attrs) || !fill_outputs(graph, node, types))
+    for (int k = 0; k < outputs; k++)
+        node->y[k] = (bp_tensor){.node = node, .type = types[k], .index = k};
+    if (!copy_attrs(graph, own_attrs, attr, attrs))
         return bpi_graph_fail(graph, BP_ERR_MEMORY, "%s: out of memory after %zu nodes", op->name,
                               graph->count);
     graph->nodes[graph->count++] = node;
@@ -174,6 +167,20 @@ static bool outputs_valid(const bp_signature *s) {
             return false;
         }
     return true;
+}
+
+/* Interns the types that a shape rule gave. Most often that is the type of the first operand. */
+static bool intern_outputs(bp_graph *graph, const bp_signature *s, const bp_type *first,
+                           const bp_type **types) {
+    bool ok = true;
+    for (int k = 0; k < bpi_op_outputs(s->op) && ok; k++) {
+        bool same = s->y[k].dtype == first->dtype && bp_shape_equal(s->y[k].shape, first->shape);
+        types[k] = same ? first : bpi_type_intern(graph, &s->y[k]);
+        ok = types[k] != NULL;
+    }
+    if (!ok)
+        bpi_graph_fail(graph, BP_ERR_MEMORY, "%s: out of memory", s->op->name);
+    return ok;
 }
 
 enum { FEW = 4 }; /* operands whose types fit on the stack */
@@ -203,7 +210,9 @@ bp_tensor *bp_record(const bp_op *op, bp_tensor *const *operands, int count, con
     bpi_node *node = NULL;
     bp_status status = run_infer(&s);
     if (status == BP_OK && outputs_valid(&s)) {
-        node = bpi_node_append(graph, op, operands, count, attrs, s.y, bpi_op_outputs(op), NULL);
+        const bp_type *y[BP_MAX_OUTPUTS];
+        if (intern_outputs(graph, &s, operands[0]->type, y))
+            node = bpi_node_append(graph, op, operands, count, attrs, y, bpi_op_outputs(op), NULL);
     } else {
         if (why.status == BP_OK)
             bpi_fail(&why, status, "%s", bp_status_text(status));

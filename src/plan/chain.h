@@ -46,6 +46,7 @@ typedef struct bpi_chain_sum {
     int64_t row;    /* elements that are left; 1: everything is summed */
 } bpi_chain_sum;
 
+/* Its arrays are as long as they need to be: most chains are short. */
 typedef struct bpi_chain {
     int inputs, ops, outputs, sums;
     int rank;
@@ -56,11 +57,11 @@ typedef struct bpi_chain {
     size_t buffer_bytes;       /* of a buffer for the values of one block */
     int buffers;               /* at most BPI_CHAIN_ROOM bytes in all */
     int8_t buffer[BPI_CHAIN_INPUTS + BPI_CHAIN_OPS]; /* of each value; -1: it has memory of its own */
-    bpi_feed feed[BPI_CHAIN_INPUTS];
-    bpi_chain_op op[BPI_CHAIN_OPS];
-    bpi_chain_sum sum[BPI_CHAIN_SUMS];
-    const void *x[BPI_CHAIN_INPUTS]; /* where operands and outputs are now */
-    void *y[BPI_CHAIN_OPS + BPI_CHAIN_SUMS];
+    bpi_feed *feed;                                  /* of each operand */
+    bpi_chain_op *op;
+    bpi_chain_sum *sum;
+    const void **x; /* where operands and outputs are now */
+    void **y;
     const int *threads; /* as bp_set_threads takes it */
 } bpi_chain;
 

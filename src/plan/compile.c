@@ -10,8 +10,9 @@ typedef struct compilation {
     const bpi_request *request;
     const bpi_structure *structure;
     bp_graph *scratch;
-    bp_tensor **roots; /* copies of the targets, then of the leaves; later targets, then effects */
+    bp_tensor **roots; /* copies of the targets, then effects */
     int root_count;
+    bpi_node **leaves; /* copies of structure->leaves */
     uint32_t *leaf_of; /* by id of a node in the scratch graph */
     bpi_rewritten rewritten;
     bpi_plan *plan;
@@ -31,28 +32,29 @@ static bp_status hand_on(const compilation *c, bp_status status) {
     return status;
 }
 
-/* Copies the targets, and with them the leaves, so that their copies are known. */
+/* Copies the graph; the roots are the copies of the targets. Remembers which copies stand for leaves. */
 static bp_status copy_graph(compilation *c) {
-    int targets = c->request->count;
-    size_t leaves = c->structure->leaf_count;
-    size_t count = (size_t)targets + leaves;
-    bp_tensor **originals = bpi_alloc((count + 1) * sizeof *originals);
-    c->roots = bpi_alloc((count + 1) * sizeof *c->roots);
-    bp_status status = BP_ERR_MEMORY;
-    if (originals && c->roots && count <= INT32_MAX) {
-        memcpy(originals, c->request->targets, (size_t)targets * sizeof *originals);
-        if (leaves > 0)
-            memcpy(originals + targets, c->structure->leaves, leaves * sizeof *originals);
-        status = bpi_clone(c->scratch, originals, (int)count, BP_DTYPE_COUNT, c->roots);
-        status = hand_on(c, status);
-    } else {
-        fail_memory(c);
+    const bpi_structure *s = c->structure;
+    const bpi_request *request = c->request;
+    bpi_node **copies = bpi_alloc((s->closure.count + 1) * sizeof *copies);
+    c->roots = bpi_alloc(((size_t)request->count + 1) * sizeof *c->roots);
+    c->leaves = bpi_alloc((s->leaf_count + 1) * sizeof *c->leaves);
+    bp_status status = BP_OK;
+    if (!copies || !c->roots || !c->leaves)
+        status = fail_memory(c);
+    else
+        status = hand_on(c, bpi_clone(c->scratch, &s->closure, BP_DTYPE_COUNT, copies));
+    for (int k = 0; k < request->count && status == BP_OK; k++) {
+        const bp_tensor *target = request->targets[k];
+        c->roots[k] = &copies[target->node->slot]->y[target->index];
     }
-    bpi_free(originals);
+    for (size_t k = 0; k < s->leaf_count && status == BP_OK; k++)
+        c->leaves[k] = copies[s->leaves[k]->node->slot];
+    bpi_free(copies);
     return status;
 }
 
-/* Lets the extension record; its effects become roots after the targets, in place of the leaves. */
+/* Lets the extension record; its effects become roots after the targets. */
 static bp_status extend(compilation *c) {
     int targets = c->request->count, effects = 0;
     bp_tensor **effect = NULL;
@@ -73,42 +75,27 @@ static bp_status extend(compilation *c) {
     return BP_OK;
 }
 
-/* Remembers, by node id, which copy stands for which leaf. */
-static bp_status number_leaves(compilation *c, uint32_t **ids) {
-    size_t leaves = c->structure->leaf_count;
-    *ids = bpi_alloc((leaves + 1) * sizeof **ids);
-    if (!*ids)
-        return fail_memory(c);
-    for (size_t k = 0; k < leaves; k++)
-        (*ids)[k] = c->roots[(size_t)c->request->count + k]->node->id;
-    return BP_OK;
-}
-
-static bp_status map_leaves(compilation *c, const uint32_t *ids) {
+/* Numbers the copies of the leaves, by node id. */
+static bp_status map_leaves(compilation *c) {
     c->leaf_of = bpi_alloc((c->scratch->count + 1) * sizeof *c->leaf_of);
     if (!c->leaf_of)
         return fail_memory(c);
     memset(c->leaf_of, 0xFF, (c->scratch->count + 1) * sizeof *c->leaf_of); /* BPI_NONE */
     for (size_t k = 0; k < c->structure->leaf_count; k++)
-        c->leaf_of[ids[k]] = (uint32_t)k;
+        c->leaf_of[c->leaves[k]->id] = (uint32_t)k;
     return BP_OK;
 }
 
 static bp_status record_private_graph(compilation *c) {
-    uint32_t *ids = NULL;
+    c->scratch->types = c->graph->types;
     bp_status status = copy_graph(c);
-    if (status == BP_OK)
-        status = number_leaves(c, &ids);
     if (status == BP_OK)
         status = extend(c);
     bool planned = c->graph->executor == BP_PLANNED;
     if (status == BP_OK)
         status =
             hand_on(c, bpi_rewrite(c->scratch, c->roots, c->root_count, planned, &c->rewritten));
-    if (status == BP_OK)
-        status = map_leaves(c, ids);
-    bpi_free(ids);
-    return status;
+    return status == BP_OK ? map_leaves(c) : status;
 }
 
 /* Makes the empty plan: its key and the arrays that binding fills. */
@@ -138,7 +125,7 @@ static bp_status make_plan(compilation *c) {
 static bp_status build_program(compilation *c) {
     bpi_program *program = &c->plan->program;
     bp_failure why = {.status = BP_OK};
-    bp_status status = bpi_program_of(c->graph, &c->rewritten, c->request->count, c->leaf_of,
+    bp_status status = bpi_program_of(&c->rewritten, c->request->count, c->leaf_of,
                                       c->structure->leaf_count, program, &why);
     if (status != BP_OK) {
         bpi_graph_fail(c->graph, status, "%s", why.text);
@@ -171,6 +158,7 @@ bpi_plan *bpi_compile(bp_graph *graph, const bpi_request *request, const bpi_str
         status = fail_memory(&c);
     bp_graph_free(c.scratch);
     bpi_free(c.roots);
+    bpi_free(c.leaves);
     bpi_free(c.leaf_of);
     bpi_rewritten_free(&c.rewritten);
     if (status == BP_OK)

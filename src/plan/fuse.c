@@ -217,8 +217,24 @@ static void make_output(fusion *f, uint32_t old) {
     f->renamed[old] = new;
 }
 
+/* Allocates a chain with room for what a group has. */
+static bpi_chain *new_chain(const fusion *f, const group *g) {
+    bpi_program *p = f->p;
+    size_t inputs = (size_t)g->inputs, ops = (size_t)g->ops, sums = (size_t)g->sums;
+    bpi_chain *c = bpi_arena_alloc(&p->memory, sizeof *c);
+    bpi_feed *feed = bpi_arena_alloc(&p->memory, inputs * sizeof *feed);
+    bpi_chain_op *op = bpi_arena_alloc(&p->memory, ops * sizeof *op);
+    bpi_chain_sum *sum = bpi_arena_alloc(&p->memory, sums * sizeof *sum);
+    const void **x = bpi_arena_alloc(&p->memory, inputs * sizeof *x);
+    void **y = bpi_arena_alloc(&p->memory, (ops + sums) * sizeof *y);
+    if (!c || !feed || !op || !sum || !x || !y)
+        return NULL;
+    *c = (bpi_chain){.inputs = g->inputs, .feed = feed, .op = op, .sum = sum, .x = x, .y = y,
+                      .threads = f->threads};
+    return c;
+}
+
 static bool fill_chain(const fusion *f, const group *g, bpi_chain *c) {
-    *c = (bpi_chain){.inputs = g->inputs, .threads = f->threads};
     for (int m = 0; m < g->members; m++) {
         const bpi_step *step = &f->p->steps[g->member[m]];
         double flops, bytes;
@@ -262,7 +278,7 @@ static uint32_t make_outputs(fusion *f, const group *g, const bpi_chain *c) {
 
 static bool make_chain(fusion *f, const group *g, bpi_step *to) {
     bpi_program *p = f->p;
-    bpi_chain *c = bpi_arena_alloc(&p->memory, sizeof *c);
+    bpi_chain *c = new_chain(f, g);
     uint32_t *x = bpi_arena_alloc(&p->memory, ((size_t)g->inputs + 1) * sizeof *x);
     if (!c || !x || !fill_chain(f, g, c))
         return false;

@@ -26,7 +26,8 @@
  * next (inputs, scalars, large constants) are leaves, in an order that only depends on the
  * structure. */
 typedef struct bpi_structure {
-    uint64_t *words; /* the structure, then request->key */
+    bpi_closure closure; /* the nodes that it is of: until the next traversal of the graph */
+    uint64_t *words;     /* the structure, then request->key */
     size_t count, capacity;
     uint64_t hash;
     const bp_tensor **leaves; /* also the variables: they say when a value is stale */
@@ -137,11 +138,9 @@ typedef struct bpi_program {
 } bpi_program;
 
 /* Makes a program of what the roots need: the first `targets` of them are targets. `leaf_of`
- * gives, by node id, the number of the leaf that a leaf node stands for, or BPI_NONE. Types are
- * interned in `graph`. On failure bpi_program_free is still to be called. */
-bp_status bpi_program_of(bp_graph *graph, const bpi_rewritten *rewritten, int targets,
-                         const uint32_t *leaf_of, size_t leaf_count, bpi_program *program,
-                         bp_failure *why);
+ * gives, by node id, the number of the leaf that a leaf node stands for, or BPI_NONE. On failure bpi_program_free is still to be called. */
+bp_status bpi_program_of(const bpi_rewritten *rewritten, int targets, const uint32_t *leaf_of,
+                         size_t leaf_count, bpi_program *program, bp_failure *why);
 void bpi_program_free(bpi_program *program);
 /* The bytes that a tensor of a type takes. */
 size_t bpi_type_bytes(const bp_type *type);

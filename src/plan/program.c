@@ -14,7 +14,6 @@ size_t bpi_aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 /* What the passes over the nodes share. */
 typedef struct builder {
-    bp_graph *graph; /* that types are interned in */
     bp_graph *scratch;
     const bpi_rewritten *from;
     int targets;
@@ -125,11 +124,11 @@ static bp_status add_node_regs(builder *b, bpi_node *node) {
     bpi_program *p = b->to;
     node->slot = (uint32_t)p->reg_count;
     for (int k = 0; k < node->outputs; k++) {
-        const bp_type *type = bpi_type_intern(b->graph, node->y[k].type);
-        if (!type)
-            return fail_memory(b);
+        const bp_type *type = node->y[k].type;
         bpi_reg *reg = add_reg(p, type, bpi_type_bytes(type));
-        if (node->name && !(reg->name = bpi_arena_text(&p->memory, node->name)))
+        if (node->leaf && node->leaf->kind == BPI_VARIABLE)
+            reg->name = node->leaf->variable->name;
+        else if (node->name && !(reg->name = bpi_arena_text(&p->memory, node->name)))
             return fail_memory(b);
     }
     if (node->leaf)
@@ -327,12 +326,10 @@ static bp_status add_effects(builder *b) {
     return status == BP_OK ? save_variables(b) : status;
 }
 
-bp_status bpi_program_of(bp_graph *graph, const bpi_rewritten *rewritten, int targets,
-                         const uint32_t *leaf_of, size_t leaf_count, bpi_program *program,
-                         bp_failure *why) {
+bp_status bpi_program_of(const bpi_rewritten *rewritten, int targets, const uint32_t *leaf_of,
+                         size_t leaf_count, bpi_program *program, bp_failure *why) {
     *program = (bpi_program){.leaf_count = leaf_count};
-    builder b = {graph, rewritten->roots[0]->node->graph, rewritten, targets, leaf_of, program,
-                 why};
+    builder b = {rewritten->roots[0]->node->graph, rewritten, targets, leaf_of, program, why};
     mark_live(&b);
     bp_status status = make_arrays(&b);
     if (status == BP_OK)

@@ -117,20 +117,19 @@ static uint64_t hash_words(const uint64_t *words, size_t count) {
 }
 
 bp_status bpi_structure_of(bp_graph *graph, const bpi_request *request, bpi_structure *s) {
-    bpi_closure closure;
-    bp_status status = bpi_closure_of(graph, request->targets, request->count, &closure);
+    const bpi_closure *closure = &s->closure;
+    bp_status status = bpi_closure_of(graph, request->targets, request->count, &s->closure);
     if (status != BP_OK)
         return status;
     s->count = s->leaf_count = 0;
     s->random = s->effects = false;
     bool ok = true;
-    for (size_t k = 0; k < closure.count && ok; k++)
-        ok = put_node(s, closure.nodes[k]);
+    for (size_t k = 0; k < closure->count && ok; k++)
+        ok = put_node(s, closure->nodes[k]);
     ok = ok && put_request(s, graph, request);
-    bpi_free(closure.nodes);
     if (!ok) {
         bpi_graph_fail(graph, BP_ERR_MEMORY, "out of memory for the structure of %zu nodes",
-                       closure.count);
+                       closure->count);
         return BP_ERR_MEMORY;
     }
     s->hash = hash_words(s->words, s->count);
@@ -138,6 +137,7 @@ bp_status bpi_structure_of(bp_graph *graph, const bpi_request *request, bpi_stru
 }
 
 void bpi_structure_free(bpi_structure *structure) {
+    bpi_free(structure->closure.nodes);
     bpi_free(structure->words);
     bpi_free(structure->leaves);
     *structure = (bpi_structure){0};

@@ -17,7 +17,7 @@ static size_t type_bytes(const bp_type *type) {
 }
 
 static bp_status hold_state(bpi_check *check, bp_tensor *const *tensors, int count, state *s) {
-    bpi_closure closure;
+    bpi_closure closure = {0};
     bp_graph *graph = tensors[0]->node->graph;
     bp_status status = bpi_closure_of(graph, tensors, count, &closure);
     if (status != BP_OK)

@@ -104,7 +104,7 @@ typedef struct uses {
 
 static uses find_uses(const bpi_symptoms *s) {
     const bp_tensor *x = s->subject->x[s->input];
-    bpi_closure closure;
+    bpi_closure closure = {0};
     uses found = {0, false};
     if (bpi_closure_of(x->node->graph, s->subject->y, s->subject->count, &closure) != BP_OK)
         return found;

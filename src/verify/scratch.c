@@ -97,12 +97,13 @@ static bpi_node *copy_op(copying *c, const bpi_node *node) {
         if (!x[k])
             return NULL;
     }
-    bp_type types[BP_MAX_OUTPUTS];
+    const bp_type *types[BP_MAX_OUTPUTS];
+    bool ok = x != NULL;
     for (int k = 0; k < node->outputs; k++)
-        types[k] = *node->y[k].type;
-    return x ? bpi_node_append(c->scratch->graph, node->op, x, node->inputs, node->attr, types,
-                               node->outputs, NULL)
-             : NULL;
+        ok = (types[k] = bpi_type_intern(c->scratch->graph, node->y[k].type)) && ok;
+    return ok ? bpi_node_append(c->scratch->graph, node->op, x, node->inputs, node->attr, types,
+                                node->outputs, NULL)
+              : NULL;
 }
 
 static bp_status copy_all(copying *c, bp_tensor *const *targets, int count) {
@@ -121,7 +122,7 @@ static bp_status copy_all(copying *c, bp_tensor *const *targets, int count) {
 
 /* Keeps of the varied leaves those that the loss still depends on. */
 static bp_status keep_reached(bpi_check *check, bpi_scratch *s) {
-    bpi_closure closure;
+    bpi_closure closure = {0};
     bp_status status = bpi_closure_of(s->graph, &s->loss, 1, &closure);
     if (status != BP_OK)
         return bpi_check_stop(check, status, s->graph);
@@ -250,6 +251,24 @@ static bp_status leave_kinks(bpi_check *check, bpi_scratch *s) {
 
 /* ---- opening and closing ------------------------------------------------------------------------ */
 
+static bp_status copy_as_f64(bpi_check *check, bp_graph *to, bp_tensor *const *targets, int count,
+                             bp_tensor **copies) {
+    bp_graph *from = targets[0]->node->graph;
+    bpi_closure closure = {0};
+    bp_status status = bpi_closure_of(from, targets, count, &closure);
+    if (status != BP_OK)
+        return bpi_check_stop(check, status, from);
+    bpi_node **nodes = bpi_check_room(check, closure.count, sizeof *nodes);
+    if (!nodes)
+        status = check->why.status;
+    else if ((status = bpi_clone(to, &closure, BP_F64, nodes)) != BP_OK)
+        bpi_check_stop(check, status, to);
+    for (int k = 0; k < count && status == BP_OK; k++)
+        copies[k] = &nodes[targets[k]->node->slot]->y[targets[k]->index];
+    bpi_free(closure.nodes);
+    return status;
+}
+
 bp_status bpi_scratch_open(bpi_check *check, bp_tensor *loss, bp_tensor *wrt, bpi_scratch *s) {
     bp_graph *from = loss->node->graph;
     *s = (bpi_scratch){.original = bp_graph_new(from->model), .graph = bp_graph_new(from->model)};
@@ -259,10 +278,9 @@ bp_status bpi_scratch_open(bpi_check *check, bp_tensor *loss, bp_tensor *wrt, bp
     bp_set_executor(s->graph, BP_NAIVE);
     bp_tensor *targets[] = {loss, wrt}, *copies[2];
     int count = wrt ? 2 : 1;
-    bp_status status = bpi_clone(s->original, targets, count, BP_F64, copies);
-    if (status != BP_OK)
-        return bpi_check_stop(check, status, s->original);
-    status = copy_frozen(check, s, copies, count);
+    bp_status status = copy_as_f64(check, s->original, targets, count, copies);
+    if (status == BP_OK)
+        status = copy_frozen(check, s, copies, count);
     if (status == BP_OK && s->kinked)
         status = leave_kinks(check, s);
     return status;
