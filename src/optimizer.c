@@ -274,11 +274,8 @@ bp_status bp_step_with(bp_optimizer *optimizer, bp_tensor *loss, bp_tensor *cons
     set_rates(optimizer);
     bpi_request request = request_of(optimizer, targets, count + 1);
     status = bpi_run(loss->node->graph, &request);
-    if (status == BP_OK) {
+    if (status == BP_OK)
         optimizer->steps++;
-        bp_tick(optimizer->model);
-        bpi_plan_restamp(loss->node->graph, &request);
-    }
     if (targets != few)
         bpi_free(targets);
     return status;

@@ -131,12 +131,15 @@ static void gemm_small(const bpi_gemm_work *work, const bpi_block *block, void *
     }
     const finish f = finish_of(work);
     const size_t n = (size_t)p->n;
-    for (int64_t i = block->row; i < block->row_end; i++) {
-        const real *a = (const real *)work->a + i * row_a;
+    const int64_t depth = p->k, rows = block->row_end, ldc = p->ldc;
+    const real *a = (const real *)work->a + block->row * row_a;
+    real *c = (real *)work->c + block->row * ldc;
+    for (int64_t i = block->row; i < rows; i++, a += row_a, c += ldc) {
+        const real *x = a, *y = b;
         vec sum = v_set(0);
-        for (int64_t k = 0; k < p->k; k++)
-            sum = v_fma(v_set(a[k * step_a]), v_load_part(b + k * ldb, n), sum);
-        store_sum(&f, sum, (real *)work->c + i * p->ldc, 0, true, n);
+        for (int64_t k = 0; k < depth; k++, x += step_a, y += ldb)
+            sum = v_fma(v_set(*x), v_load_part(y, n), sum);
+        store_sum(&f, sum, c, 0, true, n);
     }
 }
 

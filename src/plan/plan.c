@@ -23,8 +23,10 @@ static bool is_bound_to(const bpi_plan *plan, const bp_graph *graph, const bpi_r
         if (plan->targets[k] != request->targets[k])
             return false;
     const uint64_t *key = plan->words + plan->word_count - plan->key_words;
-    return request->key_words == 0 ||
-           memcmp(key, request->key, request->key_words * sizeof *key) == 0;
+    for (size_t k = 0; k < request->key_words; k++)
+        if (key[k] != request->key[k])
+            return false;
+    return true;
 }
 
 static bool has_structure(const bpi_plan *plan, const bpi_structure *structure) {
@@ -153,23 +155,18 @@ bp_status bpi_run(bp_graph *graph, const bpi_request *request) {
         return graph->why.status != BP_OK ? graph->why.status : BP_ERR_MEMORY;
     bp_failure *why = &graph->plans->why;
     why->status = BP_OK;
-    uint64_t stamp = bpi_clock(graph->model);
+    uint64_t started = request->extend ? 0 : bpi_clock(graph->model);
     bp_status status = plan->executor == BP_NAIVE ? bpi_run_naive(graph, plan, why)
                                                   : bpi_run_code(graph, plan, why);
     if (status == BP_OK) {
-        take_values(graph, plan, stamp);
+        if (request->extend) /* what a step computed is not older than the tick that ends it */
+            bp_tick(graph->model);
+        take_values(graph, plan, request->extend ? graph->model->step_stamp : started);
         return BP_OK;
     }
     forget_values(graph, plan); /* the run may have overwritten them in part */
     bpi_graph_fail(graph, status, "%s", why->text);
     return status;
-}
-
-void bpi_plan_restamp(bp_graph *graph, const bpi_request *request) {
-    bpi_plan *plan = graph->plans ? find_bound(graph->plans, graph, request) : NULL;
-    uint64_t stamp = bpi_clock(graph->model);
-    for (int k = 0; plan && k < plan->program.target_count; k++)
-        plan->values[k].stamp = stamp;
 }
 
 /* ---- freshness ------------------------------------------------------------------------------- */

@@ -34,12 +34,10 @@ typedef struct bpi_request {
 } bpi_request;
 
 /* Runs a request by the graph's executor: finds or makes its plan, binds the leaves, runs.
- * Afterwards targets[k]->value is set and fresh. On failure the graph keeps the words and no
+ * Afterwards targets[k]->value is set and fresh, and with an extension the model's step counter has
+ * advanced. On failure the graph keeps the words and no
  * state has changed. */
 bp_status bpi_run(bp_graph *graph, const bpi_request *request);
-/* Says that the values of a request that has just run are as young as can be: for a caller that
- * changed something by itself right after the run (the step counter). */
-void bpi_plan_restamp(bp_graph *graph, const bpi_request *request);
 /* Tells whether a tensor's value is there and younger than every leaf that it was computed from. */
 bool bpi_fresh(const bp_tensor *tensor);
 /* Returns the plan of a request as text, as bp_plan_text does; the request is not run. */
