@@ -99,10 +99,11 @@ END_TEST
 static void all_finishes(void) {
     static const double factors[][2] = {{1, 1}, {-0.1, 1}, {0.5, 0.9}, {2, 0}};
     for (int s = 0; s < SHAPES; s++)
-        for (int how = 0; how < 16; how++) {
-            bpi_finish f = {.alpha = factors[how / 4][0], .beta = factors[how / 4][1]};
+        for (int how = 0; how < 32; how++) {
+            bpi_finish f = {.alpha = factors[how / 8][0], .beta = factors[how / 8][1], .rate = 0.3};
             f.bias = how & 1 ? &f : NULL; /* any address: the check puts its own there */
             f.relu = how & 2;
+            f.moved = how & 4 ? &f : NULL;
             bpi_product p = product_of(shapes[s], (s + how) % 4, how % 3);
             check_product_f32(&p, &f);
             check_product_f64(&p, &f);

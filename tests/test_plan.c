@@ -212,12 +212,13 @@ END_TEST
 
 /* ---- broadcasting ---------------------------------------------------------------------------- */
 
+static uint64_t drawn = 88172645463325252u;
+
 static int64_t draw(int64_t below) {
-    static uint64_t random = 88172645463325252u;
-    random ^= random << 13; /* xorshift, Marsaglia 2003 */
-    random ^= random >> 7;
-    random ^= random << 17;
-    return (int64_t)(random >> 33) % below;
+    drawn ^= drawn << 13; /* xorshift, Marsaglia 2003 */
+    drawn ^= drawn >> 7;
+    drawn ^= drawn << 17;
+    return (int64_t)(drawn >> 33) % below;
 }
 
 /* A shape that broadcasts to `y`. */
@@ -315,6 +316,26 @@ START_TEST(a_chain_hands_out_what_others_read) {
 }
 END_TEST
 
+/* A network that learns something random: two layers, an optimizer with state. */
+static bp_tensor *network(bp_tensor **x, bp_tensor **t, int64_t batch) {
+    *x = bp_input(graph, "x", BP_F32, BP_SHAPE(batch, 20));
+    *t = bp_input(graph, "t", BP_I64, BP_SHAPE(batch));
+    bp_tensor *h = bp_relu(bp_linear(*x, "hidden", 30));
+    return bp_cross_entropy(bp_linear(h, "output", 5), *t);
+}
+
+static void fill_batch(bp_tensor *x, bp_tensor *t) {
+    float values[16 * 20];
+    int64_t labels[16];
+    int64_t batch = bp_tensor_count(t);
+    for (int64_t k = 0; k < batch * 20; k++)
+        values[k] = (float)draw(1000) / 500 - 1;
+    for (int64_t k = 0; k < batch; k++)
+        labels[k] = draw(5);
+    ck_assert_int_eq(bp_write(x, values), BP_OK);
+    ck_assert_int_eq(bp_write(t, labels), BP_OK);
+}
+
 /* ---- products -------------------------------------------------------------------------------- */
 
 START_TEST(a_product_takes_up_a_bias_and_a_relu) {
@@ -366,6 +387,36 @@ START_TEST(a_product_is_added_to_the_variable_that_takes_the_sum) {
 }
 END_TEST
 
+START_TEST(a_product_moves_a_weight_by_its_momentum) {
+    double trained[2][20 * 30];
+    for (int executor = 0; executor < 2; executor++) {
+        bp_tensor *x, *t, *loss = network(&x, &t, 16);
+        bp_sgd_config config = bp_sgd_defaults();
+        config.momentum = 0.9;
+        bp_optimizer *sgd = bp_sgd(model, &config);
+        bp_set_executor(graph, executor ? BP_NAIVE : BP_PLANNED);
+        drawn = 5;
+        fill_batch(x, t);
+        for (int step = 0; step < 3; step++)
+            ck_assert_int_eq(bp_step(sgd, loss), BP_OK);
+        float *weight = (float *)trained[executor];
+        ck_assert_int_eq(bp_model_read(model, "hidden.weight", weight, 20 * 30 * sizeof *weight), BP_OK);
+        int moves = 0;
+        const bpi_program *p = &graph->plans->first->program;
+        for (size_t s = 0; s < p->step_count; s++)
+            moves += p->steps[s].product && p->steps[s].outputs == 2;
+        ck_assert_int_eq(moves, executor ? 0 : 2); /* of both weights */
+        for (size_t k = 0; k < p->effect_count && !executor; k++)
+            ck_assert(p->effects[k].direct);
+        teardown();
+        setup();
+    }
+    const float *planned = (const float *)trained[0], *naive = (const float *)trained[1];
+    for (int k = 0; k < 20 * 30; k++)
+        ck_assert_float_eq_tol(planned[k], naive[k], 1e-6);
+}
+END_TEST
+
 START_TEST(an_operand_that_is_read_again_is_not_written_over) {
     bp_tensor *x = counting("x", BP_SHAPE(4), 1);
     bp_tensor *a = bp_neg(x), *b = bp_square(a), *y = bp_add(bp_add(b, a), a);
@@ -404,26 +455,6 @@ START_TEST(buffers_that_live_together_lie_apart) {
     }
 }
 END_TEST
-
-/* A network that learns something random: two layers, an optimizer with state. */
-static bp_tensor *network(bp_tensor **x, bp_tensor **t, int64_t batch) {
-    *x = bp_input(graph, "x", BP_F32, BP_SHAPE(batch, 20));
-    *t = bp_input(graph, "t", BP_I64, BP_SHAPE(batch));
-    bp_tensor *h = bp_relu(bp_linear(*x, "hidden", 30));
-    return bp_cross_entropy(bp_linear(h, "output", 5), *t);
-}
-
-static void fill_batch(bp_tensor *x, bp_tensor *t) {
-    float values[16 * 20];
-    int64_t labels[16];
-    int64_t batch = bp_tensor_count(t);
-    for (int64_t k = 0; k < batch * 20; k++)
-        values[k] = (float)draw(1000) / 500 - 1;
-    for (int64_t k = 0; k < batch; k++)
-        labels[k] = draw(5);
-    ck_assert_int_eq(bp_write(x, values), BP_OK);
-    ck_assert_int_eq(bp_write(t, labels), BP_OK);
-}
 
 START_TEST(the_arena_of_a_step_is_near_the_least) {
     bp_tensor *x, *t, *loss = network(&x, &t, 16);
@@ -944,6 +975,7 @@ static Suite *suite(void) {
     tcase_add_test(t, a_chain_hands_out_what_others_read);
     tcase_add_test(t, a_product_takes_up_a_bias_and_a_relu);
     tcase_add_test(t, a_product_is_added_to_the_variable_that_takes_the_sum);
+    tcase_add_test(t, a_product_moves_a_weight_by_its_momentum);
     tcase_add_test(t, an_operand_that_is_read_again_is_not_written_over);
     tcase_add_test(t, buffers_that_live_together_lie_apart);
     tcase_add_test(t, the_arena_of_a_step_is_near_the_least);

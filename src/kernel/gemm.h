@@ -15,11 +15,14 @@ typedef struct bpi_product {
 } bpi_product;
 
 /* How a product is finished: c = alpha op(a) op(b) + beta c + bias, the bias [n] added to every row
- * or NULL, and then 0 for what is negative with `relu`. c is not read where beta = 0. */
+ * or NULL, and then 0 for what is negative with `relu`. c is not read where beta = 0. At last
+ * moved = moved - rate c, unless NULL, an array that lies as c does. */
 typedef struct bpi_finish {
     double alpha, beta;
     const void *bias;
     bool relu;
+    void *moved;
+    double rate;
 } bpi_finish;
 
 /* The reference: one dot product per element of c, summed in double precision. */

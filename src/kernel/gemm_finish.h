@@ -7,17 +7,19 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-/* c = alpha sum + beta c + bias, and max(0, c) with `relu`. `bias` points at the first column of what
- * is stored, or is NULL. c is not read where beta = 0. */
+/* As bpi_finish; `moved` is the distance in bytes from an element of c to the one that it moves, 0 where
+ * there is none. */
 typedef struct finish {
-    real alpha, beta;
+    real alpha, beta, rate;
     const real *bias;
     bool relu;
+    intptr_t moved;
 } finish;
 
 static inline finish finish_of(const bpi_gemm_work *work) {
     const bpi_finish *f = work->finish;
-    return (finish){(real)f->alpha, (real)f->beta, f->bias, f->relu};
+    intptr_t moved = f->moved ? (intptr_t)f->moved - (intptr_t)work->c : 0;
+    return (finish){(real)f->alpha, (real)f->beta, (real)f->rate, f->bias, f->relu, moved};
 }
 
 /* Adds the bias of column j and those behind it, and takes the relu. */
@@ -25,6 +27,16 @@ ALWAYS_INLINE vec decorate(const finish *f, vec value, int64_t j, bool part, siz
     if (f->bias)
         value = v_add(value, part ? v_load_part(f->bias + j, last) : v_load(f->bias + j));
     return f->relu ? v_max(v_set(0), value) : value;
+}
+
+/* Subtracts rate times a vector that has just been stored at c. */
+ALWAYS_INLINE void move_by(const finish *f, vec value, const real *c, bool part, size_t last) {
+    real *at = (real *)((intptr_t)c + f->moved);
+    vec moved = v_fnma(v_set(f->rate), value, part ? v_load_part(at, last) : v_load(at));
+    if (part)
+        v_store_part(at, moved, last);
+    else
+        v_store(at, moved);
 }
 
 /* Stores a vector, or its first `last` lanes with `part`, at c, which is column j of the bias. */
@@ -37,6 +49,8 @@ ALWAYS_INLINE void store_sum(const finish *f, vec sum, real *c, int64_t j, bool 
         v_store_part(c, value, last);
     else
         v_store(c, value);
+    if (f->moved)
+        move_by(f, value, c, part, last);
 }
 
 #endif

@@ -70,8 +70,11 @@ enum { FAR = 64 };
 
 static __attribute__((noinline)) void fetch_tile(const tile_call *t, int rows, int wide) {
     for (int i = 0; i < rows; i++)
-        for (int j = 0; j < wide; j++)
-            __builtin_prefetch(t->c + i * t->ldc + j * LANES, 1);
+        for (int j = 0; j < wide; j++) {
+            const real *c = t->c + i * t->ldc + j * LANES;
+            __builtin_prefetch(c, 1);
+            __builtin_prefetch((const void *)((intptr_t)c + t->finish.moved), 1);
+        }
 }
 
 /* With masks a load of a part costs no more than one of the whole. */
@@ -181,6 +184,7 @@ static finish finish_at(const bpi_gemm_work *work, int64_t k0, int64_t depth) {
     if (k0 + depth < work->product->k) {
         f.bias = NULL;
         f.relu = false;
+        f.moved = 0;
     }
     return f;
 }

@@ -149,7 +149,7 @@ static void gemm_small(const bpi_gemm_work *work, const bpi_block *block, void *
 enum { MAX_DEPTH = BPI_GEMM_OUTER };
 
 /* What is known when the loops are compiled: the depth, and whether c is read, and whether it has no
- * more to it than sums (no bias and no relu). */
+ * more to it than sums (no bias, no relu, nothing moved). */
 typedef struct outer_kind {
     int depth;
     bool add, bare;
@@ -170,6 +170,8 @@ ALWAYS_INLINE void outer_step(const finish *f, outer_kind kind, const vec *x, co
         v_store_part(c, sum, count);
     else
         v_store(c, sum);
+    if (!kind.bare && f->moved)
+        move_by(f, sum, c, part, count);
 }
 
 /* Row i of alpha op(a), each element in all lanes. */
@@ -278,7 +280,7 @@ ALWAYS_INLINE void run_outer(const bpi_gemm_work *work, const bpi_block *block, 
 ALWAYS_INLINE void run_outer_of_depth(const bpi_gemm_work *work, const bpi_block *block, int depth,
                                       void *panel) {
     const bpi_finish *f = work->finish;
-    if (f->bias || f->relu)
+    if (f->bias || f->relu || f->moved)
         run_outer(work, block, (outer_kind){depth, true, false}, panel);
     else if (f->beta != 0)
         run_outer(work, block, (outer_kind){depth, true, true}, panel);

@@ -112,7 +112,7 @@ static const void **operand_at(const bpi_step *step, bpi_instruction *code, int 
     if (step->kind == BPI_STEP_CHAIN)
         return output < 0 ? &step->chain->x[k] : (const void **)&step->chain->y[output];
     if (step->kind == BPI_STEP_PRODUCT)
-        return output < 0 ? &step->product->x[k] : (const void **)&step->product->y;
+        return output < 0 ? &step->product->x[k] : (const void **)&step->product->y[output];
     if (step->kind == BPI_STEP_KERNEL) {
         kernel_call *call = (kernel_call *)code->more;
         bool workspace = k == step->inputs + step->outputs;

@@ -26,12 +26,8 @@ typedef struct fusion {
     bpi_program *p;
     group *groups;
     size_t group_count;
-    uint32_t *maker;    /* by register that is a root: the step that computes it; BPI_NONE: none */
+    bpi_uses uses;
     uint32_t *group_of; /* by step; BPI_NONE: none */
-    uint32_t
-        *reads; /* by register that is a root: how many steps read it, and effects, and targets */
-    uint32_t *renamed; /* by register: the output of a chain that it has become; BPI_NONE: none */
-    bpi_step *made;    /* the steps that replace those of the program */
     const int *threads;
 } fusion;
 
@@ -66,7 +62,7 @@ static int64_t row_of_sum(const bpi_program *p, const bpi_step *step) {
 
 /* Tells whether what a register holds is there when a group runs, or is computed by the group itself. */
 static bool is_there(const fusion *f, const group *g, uint32_t reg, bool *own) {
-    uint32_t maker = f->maker[root(f->p, reg)];
+    uint32_t maker = f->uses.maker[root(f->p, reg)];
     if (maker == BPI_NONE)
         return true;
     uint32_t other = f->group_of[maker];
@@ -130,7 +126,7 @@ static group *find_group(const fusion *f, const bpi_step *step) {
     bool sum = step->kind != BPI_STEP_MAP;
     group *best = NULL;
     for (int k = 0; k < step->inputs; k++) {
-        uint32_t maker = f->maker[root(f->p, step->x[k])];
+        uint32_t maker = f->uses.maker[root(f->p, step->x[k])];
         uint32_t number = maker == BPI_NONE ? BPI_NONE : f->group_of[maker];
         group *g = number == BPI_NONE ? NULL : &f->groups[number];
         if (g && (!best || g > best) && (sum ? sum_fits(f, g, step) : map_fits(f, g, step)))
@@ -207,16 +203,6 @@ static bool fill_op(const fusion *f, const group *g, const bpi_step *step, bpi_c
     return true;
 }
 
-/* Gives a result that is read elsewhere a register among the consecutive ones of the chain's outputs; the
- * register that it had becomes another name of that one when all chains are made. */
-static void make_output(fusion *f, uint32_t old) {
-    bpi_program *p = f->p;
-    uint32_t new = (uint32_t)p->reg_count++;
-    p->regs[new] = p->regs[old];
-    p->regs[new].root = new;
-    f->renamed[old] = new;
-}
-
 /* Allocates a chain with room for what a group has. */
 static bpi_chain *new_chain(const fusion *f, const group *g) {
     bpi_program *p = f->p;
@@ -243,7 +229,7 @@ static bool fill_chain(const fusion *f, const group *g, bpi_chain *c) {
         if (step->kind == BPI_STEP_MAP) {
             if (!fill_op(f, g, step, &c->op[c->ops]))
                 return false;
-            if (f->reads[root(f->p, step->y)] > own_reads(f, g, step->y))
+            if (f->uses.reads[root(f->p, step->y)] > own_reads(f, g, step->y))
                 c->op[c->ops].output = (int8_t)c->outputs++;
             c->ops++;
         } else {
@@ -270,7 +256,7 @@ static uint32_t make_outputs(fusion *f, const group *g, const bpi_chain *c) {
         const bpi_step *step = &f->p->steps[g->member[m]];
         bool map = step->kind == BPI_STEP_MAP;
         if (!map || c->op[op].output >= 0)
-            make_output(f, root(f->p, step->y));
+            bpi_rename_result(f->p, &f->uses, step->y);
         op += map;
     }
     return first;
@@ -297,24 +283,6 @@ static bool make_chain(fusion *f, const group *g, bpi_step *to) {
 
 /* ---- the pass ----------------------------------------------------------------------------------- */
 
-static void note_uses(fusion *f) {
-    const bpi_program *p = f->p;
-    memset(f->maker, 0xFF, (p->reg_count + 1) * sizeof *f->maker); /* BPI_NONE */
-    memset(f->group_of, 0xFF, (p->step_count + 1) * sizeof *f->group_of);
-    memset(f->renamed, 0xFF, (p->reg_count + 1) * sizeof *f->renamed);
-    for (uint32_t s = 0; s < p->step_count; s++) {
-        const bpi_step *step = &p->steps[s];
-        for (uint32_t k = 0; k < step->outputs; k++)
-            f->maker[root(p, step->y + k)] = s;
-        for (int k = 0; k < step->inputs; k++)
-            f->reads[root(p, step->x[k])]++;
-    }
-    for (size_t k = 0; k < p->effect_count; k++)
-        f->reads[root(p, p->effects[k].value)]++;
-    for (int k = 0; k < p->target_count; k++)
-        f->reads[root(p, p->targets[k])]++;
-}
-
 /* A step alone stays what it is, unless its operands have to be broadcast. */
 static bool stays(const bpi_program *p, const group *g) {
     bool plain = g->members == 1;
@@ -323,15 +291,8 @@ static bool stays(const bpi_program *p, const group *g) {
     return plain;
 }
 
-/* Lets the registers of results that chains hand out be other names of the chains' outputs. */
-static void rename_results(const fusion *f, size_t regs) {
-    bpi_reg *reg = f->p->regs;
-    for (size_t k = 0; k < regs; k++)
-        if (f->renamed[reg[k].root] != BPI_NONE)
-            reg[k].root = f->renamed[reg[k].root];
-}
-
-/* Replaces the steps of every group by one, at the place of its first. */
+/* Replaces the steps of every group by one, at the place of its first. The steps move towards the beginning:
+ * none is overwritten before it was looked at. */
 static bool rewrite_steps(fusion *f) {
     bpi_program *p = f->p;
     size_t count = 0;
@@ -343,42 +304,30 @@ static bool rewrite_steps(fusion *f) {
                 continue;
             if (!make_chain(f, g, &step))
                 return false;
-            f->made[count++] = step;
+            p->steps[count++] = step;
         } else {
-            f->made[count++] = p->steps[s];
+            p->steps[count++] = p->steps[s];
         }
     }
-    memcpy(p->steps, f->made, count * sizeof *p->steps);
     p->step_count = count;
     return true;
 }
 
 bp_status bpi_fuse(bpi_program *p, const int *threads) {
-    size_t steps = p->step_count, regs = p->reg_count;
+    size_t steps = p->step_count;
     fusion f = {.p = p,
                 .threads = threads,
                 .groups = bpi_alloc((steps + 1) * sizeof *f.groups),
-                .maker = bpi_alloc((regs + 1) * sizeof *f.maker),
-                .group_of = bpi_alloc((steps + 1) * sizeof *f.group_of),
-                .reads = bpi_alloc_zeroed((regs + 1) * sizeof *f.reads),
-                .renamed = bpi_alloc((regs + 1) * sizeof *f.renamed),
-                .made = bpi_alloc((steps + 1) * sizeof *f.made)};
-    /* every step may get a new register for its result */
-    bpi_reg *room = bpi_realloc(p->regs, (regs + steps + p->step_capacity + 1) * sizeof *room);
-    if (room)
-        p->regs = room;
-    bool ok = room && f.groups && f.maker && f.group_of && f.reads && f.renamed && f.made;
+                .group_of = bpi_alloc((steps + 1) * sizeof *f.group_of)};
+    bool ok = f.groups && f.group_of && bpi_note_uses(p, &f.uses);
     if (ok) {
-        note_uses(&f);
+        memset(f.group_of, 0xFF, (steps + 1) * sizeof *f.group_of); /* BPI_NONE */
         form_groups(&f);
         ok = rewrite_steps(&f);
-        rename_results(&f, regs);
+        bpi_apply_renames(p, &f.uses);
     }
     bpi_free(f.groups);
-    bpi_free(f.maker);
     bpi_free(f.group_of);
-    bpi_free(f.reads);
-    bpi_free(f.renamed);
-    bpi_free(f.made);
+    bpi_free_uses(&f.uses);
     return ok ? BP_OK : BP_ERR_MEMORY;
 }

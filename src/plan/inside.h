@@ -153,14 +153,21 @@ bool bpi_step_can_fail(const bpi_program *program, const bpi_step *step);
  * alone. */
 void bpi_step_cost(const bpi_program *program, const bpi_step *step, double *flops, double *bytes);
 
-/* Which step computes the memory of a register, by the register that is its root, and which one reads it
- * last, BPI_NONE where there is none; and how many steps, effects and targets read it (uses.c). */
+/* Of registers that are roots: which step computes the memory, and which one reads it last, BPI_NONE where
+ * there is none; and how many steps, effects and targets read it (uses.c). */
 typedef struct bpi_uses {
     uint32_t *maker, *reader, *reads;
+    uint32_t *renamed; /* the register that takes its place; BPI_NONE: none */
+    size_t reg_count;
 } bpi_uses;
 
-bool bpi_note_uses(const bpi_program *program, bpi_uses *uses);
+/* Also makes room for a new register for the result of every step. */
+bool bpi_note_uses(bpi_program *program, bpi_uses *uses);
 void bpi_free_uses(bpi_uses *uses);
+/* Returns a new register, the next one, for the memory of a result: several called for one after the other
+ * are the outputs of one step. All names of the old one become names of it with bpi_apply_renames. */
+uint32_t bpi_rename_result(bpi_program *program, bpi_uses *uses, uint32_t reg);
+void bpi_apply_renames(bpi_program *program, const bpi_uses *uses);
 
 /* Makes products of steps of matrix multiplication (product.c). At every run they may take `*threads`
  * threads; 0: as many as are worth it. BP_ERR_MEMORY when memory is short. */

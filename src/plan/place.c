@@ -41,7 +41,8 @@ static bool may_overwrite(const bpi_program *p, const bpi_step *step, uint32_t o
         const bpi_reg *x = &p->regs[step->x[k]];
         bool same_size =
             x->bytes == y->bytes && bp_dtype_size(x->type->dtype) == bp_dtype_size(y->type->dtype);
-        bool free = step->kind == BPI_STEP_MAP || (step->product && k > 0 && k == step->product->addend) ||
+        bool free = step->kind == BPI_STEP_MAP ||
+                    (step->product && bpi_product_may_overwrite(step->product, k, (int)output)) ||
                     (step->chain && bpi_chain_may_overwrite(step->chain, k, (int)output));
         if (x->root == root && !(same_size && free))
             return false;

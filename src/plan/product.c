@@ -2,7 +2,8 @@
  * them that cost least in the registers of the product:
  *
  *   a bias, and a relu        relu(a b + bias)
- *   an addition to a variable that takes the result: w - rate a b, momentum v + a b
+ *   an addition to a variable that takes the result: w - rate a b, momentum v + a b; for the latter,
+ *   also the step that the variable w takes by it: w - rate v
  *
  * so that the gradient of a weight need not exist. Only a result that nobody else reads is taken up; the
  * product then runs where the last of these steps was. */
@@ -26,13 +27,23 @@ void bpi_plan_product_run(const bpi_plan_product *p) {
     f.alpha = p->minus ? -f.alpha : f.alpha;
     if (p->addend)
         f.beta = p->beta ? scalar(p, p->beta) : 1;
-    if (p->addend && p->x[p->addend] != p->y)
-        memcpy(p->y, p->x[p->addend], p->bytes);
+    if (p->addend && p->x[p->addend] != p->y[0])
+        memcpy(p->y[0], p->x[p->addend], p->bytes);
+    if (p->moved && p->x[p->moved] != p->y[1])
+        memcpy(p->y[1], p->x[p->moved], p->bytes);
+    if (p->moved) {
+        f.moved = p->y[1];
+        f.rate = scalar(p, p->rate);
+    }
     if (p->bias)
         f.bias = p->x[p->bias];
     int threads = p->gemm.pieces > 1 ? *p->threads : 1;
-    bpi_gemm_run(&p->gemm, &f, p->x[0], p->x[1], p->y,
+    bpi_gemm_run(&p->gemm, &f, p->x[0], p->x[1], p->y[0],
                  threads > 0 ? threads : bpi_pool_default_threads());
+}
+
+bool bpi_product_may_overwrite(const bpi_plan_product *p, int input, int output) {
+    return input > 0 && input == (output == 0 ? p->addend : p->moved);
 }
 
 /* ---- what reads what ---------------------------------------------------------------------------- */
@@ -40,7 +51,7 @@ void bpi_plan_product_run(const bpi_plan_product *p) {
 typedef struct joining {
     bpi_program *p;
     bpi_uses uses;
-    bool *gone; /* by step: a product has taken it up */
+    bool *gone;        /* by step: a product has taken it up */
     uint32_t
         *assigned; /* by register that is a root: the one that a variable there takes; BPI_NONE */
 } joining;
@@ -51,6 +62,7 @@ typedef struct candidate {
     uint32_t x[BPI_PRODUCT_INPUTS];
     int inputs;
     uint32_t y, at;
+    uint32_t moved; /* the second result; BPI_NONE: none */
 } candidate;
 
 static uint32_t root(const joining *j, uint32_t reg) { return j->p->regs[reg].root; }
@@ -201,13 +213,47 @@ static void take_update(joining *j, candidate *c) {
     take(j, c, s);
 }
 
+/* The addend's new value is also taken, times a rate, from another variable, and read for nothing else. */
+static void take_move(joining *j, candidate *c) {
+    const uint32_t value = root(j, c->y), s = j->uses.reader[value];
+    if (j->uses.reads[value] != 2 || s == BPI_NONE || map_of(&j->p->steps[s]) != BPI_MAP_MUL)
+        return;
+    const bpi_step *scaled = &j->p->steps[s];
+    int k = root(j, scaled->x[0]) == value ? 0 : 1;
+    uint32_t t = only_reader(j, scaled->y, &(int){0});
+    if (root(j, scaled->x[k]) != value || !is_scalar(j, scaled->x[1 - k]) || t == BPI_NONE ||
+        map_of(&j->p->steps[t]) != BPI_MAP_SUB)
+        return;
+    const bpi_step *step = &j->p->steps[t];
+    if (j->uses.maker[root(j, step->x[1])] != s || !becomes(j, step->x[0], step->y) ||
+        j->p->regs[step->x[0]].bytes != c->product->bytes)
+        return;
+    uint32_t first = c->y;
+    c->product->rate = add_input(c, scaled->x[1 - k]);
+    c->product->moved = add_input(c, step->x[0]);
+    c->moved = step->y;
+    take(j, c, s);
+    take(j, c, t);
+    c->y = first;
+}
+
 /* ---- the pass ----------------------------------------------------------------------------------- */
+
+/* The register of the result; two results get new registers, side by side. */
+static uint32_t results_of(joining *j, const candidate *c) {
+    if (c->moved == BPI_NONE)
+        return c->y;
+    uint32_t first = bpi_rename_result(j->p, &j->uses, c->y);
+    bpi_rename_result(j->p, &j->uses, c->moved);
+    return first;
+}
 
 /* Makes a product of step `s`, at the place of the last step that it takes up. */
 static bool join_step(joining *j, uint32_t s, const bpi_product *shape, const int *threads) {
     bpi_program *p = j->p;
     const bpi_step *step = &p->steps[s];
-    candidate c = {.x = {step->x[0], step->x[1]}, .inputs = 2, .y = step->y, .at = s};
+    candidate c = {.x = {step->x[0], step->x[1]}, .inputs = 2, .y = step->y, .at = s,
+                   .moved = BPI_NONE};
     double bytes;
     c.product = bpi_arena_alloc(&p->memory, sizeof *c.product);
     if (!c.product)
@@ -219,10 +265,12 @@ static bool join_step(joining *j, uint32_t s, const bpi_product *shape, const in
                                     .threads = threads};
     bpi_step_cost(p, step, &c.product->flops, &bytes);
     take_update(j, &c);
-    if (!c.product->addend)
+    if (c.product->addend) {
+        take_move(j, &c);
+    } else {
         take_bias(j, &c);
-    if (!c.product->addend)
         take_relu(j, &c);
+    }
     c.product->gemm = bpi_gemm_prepare(shape, type_of(j, step->y)->dtype, c.product->bias != 0);
     uint32_t *x = bpi_arena_alloc(&p->memory, (size_t)c.inputs * sizeof *x);
     if (!x)
@@ -232,10 +280,10 @@ static bool join_step(joining *j, uint32_t s, const bpi_product *shape, const in
                                 .attr = step->attr,
                                 .product = c.product,
                                 .x = x,
-                                .y = c.y,
+                                .y = results_of(j, &c),
                                 .workspace = BPI_NONE,
                                 .inputs = (uint16_t)c.inputs,
-                                .outputs = 1,
+                                .outputs = c.moved == BPI_NONE ? 1 : 2,
                                 .kind = BPI_STEP_PRODUCT};
     return true;
 }
@@ -260,8 +308,10 @@ bp_status bpi_join_products(bpi_program *p, const int *threads) {
                                type_of(&j, step->y), step->attr, &shape))
             ok = join_step(&j, s, &shape, threads);
     }
-    if (ok)
+    if (ok) {
         drop_steps(&j);
+        bpi_apply_renames(p, &j.uses);
+    }
     bpi_free(j.gone);
     bpi_free(j.assigned);
     bpi_free_uses(&j.uses);
