@@ -5,6 +5,8 @@
  * overflows nor divides. Probabilities need not sum to 1: their sum is then the weight of the sample. */
 #include "record.h"
 
+#include "graph.h"
+#include "kernel/softmax.h"
 #include "text.h"
 
 static bool is_index(bp_dtype dtype) { return dtype == BP_I32 || dtype == BP_I64; }
@@ -49,12 +51,9 @@ static bp_status infer(bp_signature *s) {
     return status;
 }
 
-/* ---- the op ----------------------------------------------------------------------------------- */
+/* ---- with class numbers ----------------------------------------------------------------------- */
 
-static int64_t class_count(bp_tensor *logits) {
-    bp_shape shape = bp_tensor_shape(logits);
-    return shape.size[shape.rank - 1];
-}
+static int64_t class_count(const bp_shape *logits) { return logits->size[logits->rank - 1]; }
 
 static double sample_count(bp_tensor *logits) {
     bp_shape shape = bp_tensor_shape(logits);
@@ -62,32 +61,163 @@ static double sample_count(bp_tensor *logits) {
     return (double)bp_shape_count(shape);
 }
 
-/* With class numbers a choice, not a product: a logit of -inf in another class is no 0 * inf. A number
- * that is no class fails in one_hot. */
+/* One over the number of samples; 0 without samples, whose gradient is empty. */
+static bp_tensor *share_of(bp_tensor *logits) {
+    double samples = sample_count(logits);
+    return bpi_scalar_like(logits, samples > 0 ? 1 / samples : 0);
+}
+
+static bp_status infer_class_loss(bp_signature *s) {
+    if (!is_index(s->x[1].dtype))
+        return bp_infer_fail(s, BP_ERR_DTYPE, "class numbers must be i32 or i64");
+    bp_status status = infer(s);
+    s->y[1] = s->x[0];
+    return status;
+}
+
+/* The classes of a call, operand 1, checked: -1 where one is not there. */
+static bp_status classes_of(const bp_call *call, bpi_indices *index) {
+    int64_t n = class_count(&call->x[0].type->shape);
+    *index = (bpi_indices){call->x[1].data, call->x[1].type->dtype, call->x[1].count};
+    int64_t bad = bpi_index_bad(index, n);
+    if (bad < 0)
+        return BP_OK;
+    return bp_kernel_fail(
+        call, BP_ERR_VALUE, "class %lld of sample %lld is not in 0..%lld (%lld classes)",
+        (long long)bpi_index_at(index, bad), (long long)bad, (long long)n - 1, (long long)n);
+}
+
+typedef double loss_fn(const bpi_indices *, int64_t, bp_dtype, const void *, void *);
+
+static bp_status run_class_loss(const bp_call *call, loss_fn *run) {
+    bpi_indices index;
+    bp_status status = classes_of(call, &index);
+    if (status != BP_OK)
+        return status;
+    bp_dtype dtype = call->x[0].type->dtype;
+    double loss =
+        run(&index, class_count(&call->x[0].type->shape), dtype, call->x[0].data, call->y[1].data);
+    bpi_store(dtype, call->y[0].data, 0, loss / (double)index.count);
+    return BP_OK;
+}
+
+static bp_status class_loss_forward(const bp_call *call) {
+    return run_class_loss(call, bpi_class_loss_reference);
+}
+
+static bp_status class_loss_fast(const bp_call *call) {
+    return run_class_loss(call, bpi_class_loss_fast);
+}
+
+static bp_status class_loss_grad_forward(const bp_call *call) {
+    bpi_indices index;
+    bp_status status = classes_of(call, &index);
+    if (status == BP_OK)
+        bpi_class_loss_grad(&index, class_count(&call->x[0].type->shape), call->x[0].type->dtype,
+                            call->x[0].data, call->x[2].data, call->y[0].data);
+    return status;
+}
+
+static bp_status infer_class_loss_grad(bp_signature *s) {
+    bp_status status = infer_class_loss(s);
+    if (status == BP_OK && (s->x[2].shape.rank > 0 || s->x[2].dtype != s->x[0].dtype))
+        status = bp_infer_fail(s, BP_ERR_SHAPE, "g must be a scalar of the dtype of p");
+    s->y[0] = s->x[0];
+    return status;
+}
+
+static void class_loss_grad_vjp(bp_vjp *v) {
+    bp_tensor *p = v->x[0], *gy = v->gy[0];
+    bp_shape shape = bp_tensor_shape(p);
+    if (v->need[0])
+        v->gx[0] = bp_mul(gy, v->x[2]);
+    if (v->need[2]) {
+        bp_tensor *t = bp_one_hot(v->x[1], class_count(&shape), bp_tensor_dtype(p));
+        v->gx[2] = bp_sum(bp_mul(gy, bp_sub(p, t)), BP_ALL, false);
+    }
+}
+
+const bp_op bpi_op_class_loss_grad = {
+    .name = "class_loss_grad",
+    .summary = "The gradient of class_loss from its result p, the target, and the cotangent g of "
+               "the sum of all losses.",
+    .arity = 3,
+    .operands = {{"p", false}, {"target", true}, {"g", false}},
+    .infer = infer_class_loss_grad,
+    .vjp = class_loss_grad_vjp,
+    .forward = class_loss_grad_forward,
+    .formula = "y = g * (p - one_hot(target, p))",
+    .gradient = "gp = gy * g; gg = sum(gy * (p - one_hot(target, p)))",
+    .source = "Bridle 1990",
+    .samples = (const char *const[]){"[4,5] [4]:i64{4,0,2,2} []", "[1,3] [1]:i32{1} []",
+                                     "[3] []:i64{2} []", "[2,3,4] [2,3]:i64<4 []",
+                                     "[0,3] [0]:i64<3 []", NULL},
+};
+
+static void class_loss_vjp(bp_vjp *v) {
+    bp_tensor *logits = v->x[0], *p = v->y[1], *gx = NULL;
+    if (v->gy[0])
+        gx = bpi_record3(&bpi_op_class_loss_grad, p, v->x[1], bp_mul(v->gy[0], share_of(logits)),
+                         NULL);
+    if (v->gy[1]) {
+        bp_tensor *more =
+            bp_mul(p, bp_sub(v->gy[1], bp_sum(bp_mul(v->gy[1], p), BP_AXES(-1), true)));
+        gx = gx ? bp_add(gx, more) : more;
+    }
+    v->gx[0] = gx;
+}
+
+/* Maximum, subtraction, exponential (as 10), sum and division for every element. */
+static void class_loss_cost(const bp_signature *s, double *flops, double *bytes) {
+    bpi_cost_map(s, 0, flops, bytes);
+    *flops = 14 * (double)bp_shape_count(s->x[0].shape);
+}
+
+const bp_op bpi_op_class_loss = {
+    .name = "class_loss",
+    .summary = "The mean cross-entropy of softmax(logits) and class numbers; the second result is "
+               "the softmax, of which the gradient is made.",
+    .arity = 2,
+    .outputs = 2,
+    .operands = {{"logits", false}, {"target", true}},
+    .infer = infer_class_loss,
+    .vjp = class_loss_vjp,
+    .forward = class_loss_forward,
+    .cost = class_loss_cost,
+    .formula = "n = size(logits) / size(logits, -1); "
+               "loss = -sum(one_hot(target, logits) * log_softmax(logits, -1)) / n; "
+               "p = softmax(logits, -1)",
+    .gradient = "n = size(logits) / size(logits, -1); "
+                "glogits = gloss / n * (p - one_hot(target, logits)) + p * (gp - sum(gp * p, -1))",
+    .source = "Bridle 1990",
+    .samples = (const char *const[]){"[4,5] [4]:i64{4,0,2,2}", "[1,3] [1]:i32{1}", "[3] []:i64{2}",
+                                     "[2,3,4] [2,3]:i64<4", "[3,4](-5,5) [3]:i32<4",
+                                     "[0,3] [0]:i64<3", NULL},
+    .kernel = &(const bpi_kernels){.fast = class_loss_fast},
+};
+
+/* ---- the op ----------------------------------------------------------------------------------- */
+
 static bp_tensor *lower(bp_tensor *const *x, int inputs, const bp_attr *attr) {
     (void)inputs, (void)attr;
     bp_tensor *logits = x[0], *target = x[1];
-    bp_tensor *log_p = bp_log_softmax(logits, -1), *chosen;
     if (is_index(bp_tensor_dtype(target)))
-        chosen = bp_where(bp_one_hot(target, class_count(logits), BP_BOOL), log_p,
-                          bpi_scalar_like(logits, 0));
-    else
-        chosen = bp_mul(target, log_p);
-    bp_tensor *sum = bp_sum(chosen, BP_ALL, false);
+        return bpi_record2(&bpi_op_class_loss, logits, target, NULL);
+    bp_tensor *sum = bp_sum(bp_mul(target, bp_log_softmax(logits, -1)), BP_ALL, false);
     return bp_mul(sum, bpi_scalar_like(logits, -1 / sample_count(logits)));
 }
 
+/* With class numbers the loss is recorded again: the planner finds that it is there already. */
 static void cross_entropy_vjp(bp_vjp *v) {
     bp_tensor *logits = v->x[0], *target = v->x[1];
-    double share = sample_count(logits) > 0 ? 1 / sample_count(logits) : 0;
-    bp_tensor *g = bp_mul(v->gy[0], bpi_scalar_like(logits, share));
-    if (v->need[0]) {
-        bp_tensor *p = bp_softmax(logits, -1), *t = target;
-        if (is_index(bp_tensor_dtype(target)))
-            t = bp_one_hot(target, class_count(logits), bp_tensor_dtype(logits));
-        else
-            p = bp_mul(p, bp_sum(target, BP_AXES(-1), true));
-        v->gx[0] = bp_mul(bp_sub(p, t), g);
+    bp_tensor *g = bp_mul(v->gy[0], share_of(logits));
+    bool classes = is_index(bp_tensor_dtype(target));
+    if (v->need[0] && classes) {
+        bp_tensor *loss = bpi_record2(&bpi_op_class_loss, logits, target, NULL);
+        v->gx[0] = bpi_record3(&bpi_op_class_loss_grad, bp_output(loss, 1), target, g, NULL);
+    } else if (v->need[0]) {
+        bp_tensor *sum = bp_sum(target, BP_AXES(-1), true);
+        v->gx[0] = bp_mul(bp_sub(bp_mul(bp_softmax(logits, -1), sum), target), g);
     }
     if (v->need[1])
         v->gx[1] = bp_mul(bp_neg(bp_log_softmax(logits, -1)), g);

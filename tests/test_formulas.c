@@ -305,6 +305,20 @@ typedef struct recording {
     bpi_formula formula, gradient;
 } recording;
 
+/* Values of either sign for the cotangent of a result; NULL where there is none. */
+static bp_tensor *cotangent_for(bp_graph *graph, bp_tensor *y, const char *name) {
+    if (!bp_dtype_is_float(bp_tensor_dtype(y)))
+        return NULL;
+    int64_t count = bp_tensor_count(y);
+    double *values = malloc((size_t)(count + 1) * sizeof *values);
+    for (int64_t i = 0; i < count; i++)
+        values[i] = (i % 2 ? -1 : 1) * (0.5 + 0.25 * (double)(i % 7));
+    bp_tensor *gy = bp_input(graph, name, BP_F64, bp_tensor_shape(y));
+    bp_write(gy, values);
+    free(values);
+    return gy;
+}
+
 static void open_recording(recording *r, const bp_op *op, const char *text) {
     bp_failure why = {0};
     ck_assert_msg(bpi_sample_parse(op, text, &r->sample, &why) == BP_OK, "%s", why.text);
@@ -322,16 +336,7 @@ static void open_recording(recording *r, const bp_op *op, const char *text) {
         r->x[k] = bpi_sample_input(&r->sample, k, r->graph, name, BP_F64);
     }
     r->y = bpi_sample_record(&r->sample, r->x, BP_F64);
-    r->gy = NULL;
-    if (r->y && bp_dtype_is_float(bp_tensor_dtype(r->y))) {
-        int64_t count = bp_tensor_count(r->y);
-        double *values = malloc((size_t)(count + 1) * sizeof *values);
-        for (int64_t i = 0; i < count; i++)
-            values[i] = (i % 2 ? -1 : 1) * (0.5 + 0.25 * (double)(i % 7));
-        r->gy = bp_input(r->graph, "the cotangent", BP_F64, bp_tensor_shape(r->y));
-        bp_write(r->gy, values);
-        free(values);
-    }
+    r->gy = r->y ? cotangent_for(r->graph, r->y, "the cotangent") : NULL;
     ck_assert_msg(!bp_failed(r->graph), "%s", bp_error(r->graph));
 }
 
@@ -490,22 +495,30 @@ static void compare_arrays(const recording *r, const char *what, bp_tensor *is,
 /* Compares what can be evaluated; returns false when something could not. */
 static bool evaluate_arrays(recording *r, bpi_arena *arena) {
     const bp_op *op = r->sample.op;
-    bpi_nd x[BPI_SAMPLE_OPERANDS], y = array_of(arena, r->y), gy = {BP_SCALAR, NULL}, value;
+    const int outputs = bpi_op_outputs(op);
+    bpi_nd x[BPI_SAMPLE_OPERANDS], y[BP_MAX_OUTPUTS], gy[BP_MAX_OUTPUTS], value;
+    bp_tensor *result[BP_MAX_OUTPUTS], *cotangent[BP_MAX_OUTPUTS];
     for (int k = 0; k < r->sample.inputs; k++)
         x[k] = array_of(arena, r->x[k]);
-    if (r->gy)
-        gy = array_of(arena, r->gy);
-    bpi_nd_node node = {op, r->sample.attr, r->sample.inputs, 1, x, &y, &gy};
-    if (bpi_nd_forward(&node, 0, arena, &value, NULL) != BP_OK)
-        return false;
-    compare_arrays(r, "the result", r->y, &value);
+    for (int k = 0; k < outputs; k++) {
+        result[k] = bp_output(r->y, k);
+        y[k] = array_of(arena, result[k]);
+        cotangent[k] = k ? cotangent_for(r->graph, result[k], "another cotangent") : r->gy;
+        gy[k] = cotangent[k] ? array_of(arena, cotangent[k]) : (bpi_nd){BP_SCALAR, NULL};
+    }
+    bpi_nd_node node = {op, r->sample.attr, r->sample.inputs, outputs, x, y, gy};
+    for (int k = 0; k < outputs; k++) {
+        if (bpi_nd_forward(&node, k, arena, &value, NULL) != BP_OK)
+            return false;
+        compare_arrays(r, "the result", result[k], &value);
+    }
     for (int k = 0; r->gy && op->vjp && k < r->sample.inputs; k++) {
         bp_tensor *gradient;
         if (!bp_dtype_is_float(bp_tensor_dtype(r->x[k])) || op->operands[k].no_gradient)
             continue;
         if (bpi_nd_gradient(&node, k, arena, &value, NULL) != BP_OK)
             return false;
-        ck_assert_int_eq(bp_grads(&r->y, &r->gy, 1, &r->x[k], 1, &gradient), BP_OK);
+        ck_assert_int_eq(bp_grads(result, cotangent, outputs, &r->x[k], 1, &gradient), BP_OK);
         compare_arrays(r, bpi_operand_name(op, k), gradient, &value);
     }
     return true;

@@ -338,6 +338,36 @@ START_TEST(kernels_work_in_place) {
 }
 END_TEST
 
+/* Arrays of 8 MB and more are stored past the caches where they are aligned: the same bits, and nothing
+ * behind the end. */
+START_TEST(large_arrays_give_the_same_bits) {
+    enum { LARGE = (1 << 21) + 37, PIECE = 1000 };
+    static const enum bpi_map_slot slots[] = {BPI_MAP_ADD, BPI_MAP_EXP, BPI_MAP_LEAKY_RELU};
+    size_t bytes = (LARGE + 32) * sizeof(float) / 64 * 64;
+    float *a = aligned_alloc(64, bytes), *y = aligned_alloc(64, bytes), part[PIECE];
+    if (bpi_cpu_force((enum bpi_cpu_level)_i))
+        for (size_t k = 0; k < sizeof slots / sizeof *slots; k++) {
+            bpi_map_fn *f = bpi_map(slots[k], BP_F32);
+            float *out = y + k * 8; /* the last one is aligned to 64 bytes, or not */
+            fill(a, BP_F32, LARGE);
+            memset(y, 0x5a, bytes);
+            attr[0] = 0.01;
+            ck_assert_int_eq(f(LARGE, (const void *[]){a, a}, out, attr), BP_OK);
+            for (int from = 0; from < LARGE; from += PIECE) {
+                int n = LARGE - from < PIECE ? LARGE - from : PIECE;
+                f((size_t)n, (const void *[]){a + from, a + from}, part, attr);
+                for (int i = 0; i < n; i++)
+                    if (!same(part, out + from, BP_F32, i))
+                        ck_abort_msg("%s at %s: element %d", bpi_map_name(slots[k]), bpi_cpu_name(),
+                                     from + i);
+            }
+            ck_assert(*(unsigned char *)(out + LARGE) == 0x5a);
+        }
+    free(a);
+    free(y);
+}
+END_TEST
+
 START_TEST(every_slot_has_the_dtypes_that_it_promises) {
     static const enum bpi_map_slot floats[] = {BPI_MAP_SQRT, BPI_MAP_EXP, BPI_MAP_RELU,
                                                BPI_MAP_RELU_GRAD, BPI_MAP_RECIPROCAL};
@@ -568,6 +598,7 @@ static Suite *suite(void) {
     add(s, "values", kernels_agree_with_the_reference_or_the_exact_value, BPI_CPU_COUNT);
     add(s, "positions", a_value_does_not_depend_on_its_position, BPI_CPU_COUNT);
     add(s, "in place", kernels_work_in_place, BPI_CPU_COUNT);
+    add(s, "large", large_arrays_give_the_same_bits, BPI_CPU_COUNT);
     add(s, "relu", relu_of_every_float, 1);
     add(s, "sweep", a_dense_sweep_stays_within_two_ulp, 4);
     return s;

@@ -48,9 +48,17 @@ static bp_tensor *squeeze(maker *m, bp_tensor *x) {
     return bp_div(x, bp_add(bp_abs(x), number(m, 1)));
 }
 
+/* Tells whether rounding noise in an operand may become a difference that counts: where the result jumps,
+ * as that of a comparison, and in what divides by the deviation of elements, which may be nearly equal. */
+static bool magnifies(const bp_op *op) {
+    return (!op->vjp && !op->backward) || strcmp(op->name, "normalize") == 0 ||
+           strcmp(op->name, "layer_norm") == 0;
+}
+
 /* A float operand out of the pool, squeezed into a range where the op is defined and does not grow. */
 static bp_tensor *float_operand(maker *m, const bp_op *op, const bpi_sample_operand *x) {
-    bp_tensor *from = fit(m, m->pool[below(m, m->count)], x->type.shape);
+    int choices = magnifies(op) ? INPUTS : m->count;
+    bp_tensor *from = fit(m, m->pool[below(m, choices)], x->type.shape);
     if (x->kind == BPI_SAMPLE_PROB)
         return x->type.shape.rank ? bp_softmax(from, -1) : number(m, 1);
     if (x->kind == BPI_SAMPLE_RANGE || op->domain) {

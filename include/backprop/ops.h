@@ -95,6 +95,11 @@ BP_API bp_tensor *bp_logsumexp(bp_tensor *x, bp_axes axes, bool keep); /* g soft
 BP_API bp_tensor *bp_argmax(bp_tensor *x, int axis);
 BP_API bp_tensor *bp_softmax(bp_tensor *x, int axis);     /* y (g - Σ g y) */
 BP_API bp_tensor *bp_log_softmax(bp_tensor *x, int axis); /* g - softmax(x) Σ g */
+/* Layer normalisation over the last dimension, of n elements: u scale + shift, where u are the rows of x
+ * with mean 0 and variance 1, u = (x - mean) / √(variance + epsilon); scale and shift are [n].
+ * gradient, with h = g scale: (h - mean h - u mean(h u)) / √(variance + epsilon); Σ g u; Σ g.
+ * Ba, Kiros and Hinton 2016. */
+BP_API bp_tensor *bp_layer_norm(bp_tensor *x, bp_tensor *scale, bp_tensor *shift, double epsilon);
 
 /* ---- shape ------------------------------------------------------------------------------------ */
 BP_API bp_tensor *bp_reshape(bp_tensor *x, bp_shape shape); /* one size may be -1: worked out */

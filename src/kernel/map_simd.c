@@ -38,6 +38,27 @@ static inline vec v_leaky_relu_grad(vec a, vec gy, vec slope) {
 static inline vec v_gelu_grad(vec x, vec gy) { return v_mul(gy, v_gelu_slope(x)); }
 static inline vec v_gelu_tanh_grad(vec x, vec gy) { return v_mul(gy, v_gelu_tanh_slope(x)); }
 
+/* An array that no cache keeps is better written past the caches: the lines of y need not be read first.
+ * In place they are there already. */
+enum { LARGE = ((size_t)8 << 20) / sizeof(real) };
+
+static __attribute__((noinline)) bool is_large(int arity, size_t n, const void *const *x, const void *y) {
+    return n >= LARGE && x[0] != y && x[arity - 1] != y && (uintptr_t)y % sizeof(vec) == 0;
+}
+
+/* Stores a vector, past the caches or not, and then fetches operand x ahead. Which of the two must not look
+ * constant, or the compiler makes two loops of every loop. */
+static inline void put(const real *x, real *y, vec a, bool past) {
+    enum { AHEAD = 2048 / sizeof(real) };
+    __asm__ volatile("" : "+r"(past));
+    if (past) {
+        __builtin_prefetch(x + AHEAD);
+        v_stream(y, a);
+    } else {
+        v_store(y, a);
+    }
+}
+
 #define OP add
 #define ARITY 2
 #include "map_vloop.inc"

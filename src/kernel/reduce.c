@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "copy.h"
+#include "rows.h"
 
 void bpi_reduction_of(const bp_shape *shape, unsigned mask, bpi_reduction *r) {
     int64_t stride[BP_MAX_RANK], below = 1, above = bp_shape_count(*shape);
@@ -53,16 +54,18 @@ size_t bpi_reduction_workspace(const bpi_reduction *r, size_t item) {
 }
 
 typedef void pass_fn(const bpi_pass *pass, const void *x, void *y);
+typedef void run_fn(const bpi_pass *pass, bp_dtype dtype, const void *x, void *y);
 
 /* Runs the passes one after the other, by turns through the two buffers of the workspace. */
-static void run_passes(const bpi_reduction *r, size_t item, pass_fn *run, const void *x, void *y,
+static void run_passes(const bpi_reduction *r, bp_dtype dtype, run_fn *run, const void *x, void *y,
                        void *workspace) {
+    size_t item = bp_dtype_size(dtype);
     char *buffer[2] = {workspace, workspace ? (char *)workspace + between(r, 0, item) : NULL};
     if (r->passes == 0 && r->results > 0)
         memcpy(y, x, (size_t)r->results * item);
     for (int k = 0; k < r->passes; k++) {
         void *out = k == r->passes - 1 ? y : buffer[k % 2];
-        run(&r->pass[k], x, out);
+        run(&r->pass[k], dtype, x, out);
         x = out;
     }
 }
@@ -73,22 +76,22 @@ static void run_passes(const bpi_reduction *r, size_t item, pass_fn *run, const 
  * does. */
 #define IN float
 #define SUM double
-#define LANES 64
+#define WIDE 64
 #define SUFFIX f32
 #include "reduce_sum.inc"
 #define IN double
 #define SUM double
-#define LANES 32
+#define WIDE 32
 #define SUFFIX f64
 #include "reduce_sum.inc"
 #define IN uint32_t
 #define SUM uint32_t
-#define LANES 64
+#define WIDE 64
 #define SUFFIX i32
 #include "reduce_sum.inc"
 #define IN uint64_t
 #define SUM uint64_t
-#define LANES 32
+#define WIDE 32
 #define SUFFIX i64
 #include "reduce_sum.inc"
 
@@ -100,7 +103,8 @@ void bpi_sum_reference(const bpi_reduction *r, bp_dtype dtype, const void *x, vo
 static pass_fn *const sum_passes[] = SIGNED(sum_pass);
 
 void bpi_sum_pass(const bpi_pass *pass, bp_dtype dtype, const void *x, void *y) {
-    sum_passes[dtype](pass, x, y);
+    const bpi_rows *rows = bpi_rows_for(dtype);
+    (rows ? rows->sum : sum_passes[dtype])(pass, x, y);
 }
 
 void bpi_sum_fast(const bpi_reduction *r, bp_dtype dtype, const void *x, void *y, void *workspace) {
@@ -108,7 +112,7 @@ void bpi_sum_fast(const bpi_reduction *r, bp_dtype dtype, const void *x, void *y
     if (r->length == 0 && r->results > 0)
         memset(y, 0, (size_t)r->results * item);
     else
-        run_passes(r, item, sum_passes[dtype], x, y, workspace);
+        run_passes(r, dtype, bpi_sum_pass, x, y, workspace);
 }
 
 /* ---- maxima ---------------------------------------------------------------------------------- */
@@ -145,11 +149,12 @@ void bpi_max_reference(const bpi_reduction *r, bp_dtype dtype, const void *x, vo
 static pass_fn *const max_passes[] = MAXIMA(max_pass);
 
 void bpi_max_pass(const bpi_pass *pass, bp_dtype dtype, const void *x, void *y) {
-    max_passes[dtype](pass, x, y);
+    const bpi_rows *rows = bpi_rows_for(dtype);
+    (rows ? rows->max : max_passes[dtype])(pass, x, y);
 }
 
 void bpi_max_fast(const bpi_reduction *r, bp_dtype dtype, const void *x, void *y, void *workspace) {
-    run_passes(r, bp_dtype_size(dtype), max_passes[dtype], x, y, workspace);
+    run_passes(r, dtype, bpi_max_pass, x, y, workspace);
 }
 
 void bpi_argmax(const bpi_pass *pass, bp_dtype dtype, const void *x, int64_t *y) {

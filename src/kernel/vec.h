@@ -104,8 +104,16 @@ static inline vec v_load(const real *p) { return V_OP(loadu)(p); }
 static inline void v_store(real *p, vec a) { V_OP(storeu)(p, a); }
 static inline vec v_set(real a) { return V_OP(set1)(a); }
 
+/* Stores past the caches; p is aligned to sizeof(vec). v_fence() orders it before what follows. */
 #if BPI_VEC_BITS == 512
 #define V_NATIVE(op) V_JOIN(_mm512_, op, V_KIND)
+static inline void v_stream(real *p, vec a) { V_NATIVE(stream)(p, a); }
+#else
+static inline void v_stream(real *p, vec a) { V_OP(stream)(p, a); }
+#endif
+static inline void v_fence(void) { simde_mm_sfence(); }
+
+#if BPI_VEC_BITS == 512
 static inline vec v_load_part(const real *p, size_t k) {
     return V_NATIVE(maskz_loadu)((vec_mask)((1u << k) - 1), p);
 }

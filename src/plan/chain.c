@@ -350,10 +350,22 @@ static void sum_up(const bpi_chain *c, values *v, int64_t first, int64_t n) {
     }
 }
 
+/* Makes elements first .. first+n of an operand that is not there as a whole: a part of a long row is used
+ * where it lies. */
+static void feed_rows(const bpi_chain *c, values *v, int k, int64_t first, int64_t n) {
+    const bpi_feed *x = &c->feed[k];
+    int64_t index[BP_MAX_RANK];
+    if (c->row < BLOCK || x->stride[c->rank - 1] == 0)
+        spread(c, x, c->x[k], first, n, v->at[k]);
+    else
+        v->at[k] = (char *)c->x[k] +
+                   (size_t)(find_row(c, x, first / c->row, index) + first % c->row) * x->item;
+}
+
 static bp_status run_block(const bpi_chain *c, values *v, int64_t first, int64_t n) {
     for (int k = 0; k < c->inputs; k++)
         if (c->feed[k].kind == BPI_FEED_ROWS)
-            spread(c, &c->feed[k], c->x[k], first, n, v->at[k]);
+            feed_rows(c, v, k, first, n);
     bp_status status = BP_OK;
     for (int k = 0; k < c->ops && status == BP_OK; k++) {
         const bpi_chain_op *op = &c->op[k];

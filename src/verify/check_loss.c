@@ -52,7 +52,8 @@ static bp_status check_scratch(bpi_check *check, const bpi_scratch *s) {
                            .x = s->x,
                            .inputs = s->inputs,
                            .where = "",
-                           .kinked = s->kinked};
+                           .kinked = s->kinked,
+                           .planned = true};
     bpi_gradients gradients;
     bp_status status = bpi_gradients_of(check, &subject, &gradients);
     if (status == BP_OK)

@@ -1,0 +1,358 @@
+/* Kernels along rows of f32 or f64 on vectors. Compiled once per instruction set and float type;
+ * settings: BPI_BITS (32 or 64) and BPI_TABLE, the name of the table.
+ *
+ * A row that fits a few registers is read once and kept there, so that many short rows cost little
+ * more than their arithmetic; a longer one is gone over in the cache. */
+#include "rows.h"
+
+#include <string.h>
+
+#include "vec_fold.h"
+#include "vec_math.h"
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+/* What is done once per row, not once per vector, is one function: there are many callers. */
+#define ONE_FUNCTION static __attribute__((noinline))
+
+/* ---- part of a vector ------------------------------------------------------------------------ */
+
+#define FOUR(value) value, value, value, value
+#define LANES_OF(value) FOUR(value), FOUR(value), FOUR(value), FOUR(value)
+static const real fill_window[32] = {LANES_OF(0), LANES_OF(-INFINITY)};
+static const real_bits keep_window[32] = {LANES_OF(-1), LANES_OF(0)};
+
+/* What, or-ed with a vector whose lanes from k on are 0, makes these -inf. */
+static inline vec fill_from(size_t k) { return v_load(fill_window + 16 - k); }
+
+/* What, and-ed with a vector, makes its lanes from k on 0. */
+static inline vec keep_below(size_t k) {
+    return v_real(V_BITS(loadu)((const void *)(keep_window + 16 - k)));
+}
+
+/* The first k <= LANES elements, the other lanes 0 or -inf. */
+ALWAYS_INLINE vec load_some(const real *x, int64_t k) {
+    return k < LANES ? v_load_part(x, (size_t)k) : v_load(x);
+}
+
+static inline vec load_filled(const real *x, size_t k) {
+    return v_or(v_load_part(x, k), fill_from(k));
+}
+
+ALWAYS_INLINE void store_some(real *y, vec a, int64_t k) {
+    if (k < LANES)
+        v_store_part(y, a, (size_t)k);
+    else
+        v_store(y, a);
+}
+
+/* y = f(a, b, constants) for the n elements of a row. */
+ALWAYS_INLINE void each(int64_t n, const real *a, const real *b, real *y,
+                        vec f(vec, vec, const vec *), const vec *constants) {
+    for (int64_t i = 0; i < n; i += LANES)
+        store_some(y + i, f(load_some(a + i, n - i), load_some(b + i, n - i), constants), n - i);
+}
+
+/* ---- sums ------------------------------------------------------------------------------------ */
+
+#define IN real
+#define WIDE (256 / (int)sizeof(real))
+#define SUFFIX simd
+#define VECTORS
+#include "reduce_sum.inc"
+
+/* ---- maxima ---------------------------------------------------------------------------------- */
+
+/* The larger one; a NaN on either side stays. */
+static inline vec larger(vec a, vec b) { return v_select(v_equal(a, a), v_max(a, b), a); }
+
+/* The lanes of a row that stand for all of it. */
+static inline vec max_lanes(int64_t n, const real *x) {
+    vec m0 = v_set(-INFINITY), m1 = m0, m2 = m0, m3 = m0;
+    int64_t i = 0;
+    for (; i + 4 * LANES <= n; i += 4 * LANES) {
+        m0 = larger(m0, v_load(x + i));
+        m1 = larger(m1, v_load(x + i + LANES));
+        m2 = larger(m2, v_load(x + i + 2 * LANES));
+        m3 = larger(m3, v_load(x + i + 3 * LANES));
+    }
+    for (; i + LANES <= n; i += LANES)
+        m0 = larger(m0, v_load(x + i));
+    if (i < n)
+        m1 = larger(m1, load_filled(x + i, (size_t)(n - i)));
+    return larger(larger(m0, m1), larger(m2, m3));
+}
+
+static void max_rows(int64_t rows, int64_t n, const real *x, real *y) {
+    for (int64_t r = 0; r < rows; r++, x += n) {
+        vec m = n <= LANES ? load_filled(x, (size_t)n) : max_lanes(n, x);
+        y[r] = v_any_nan(m) ? (real)NAN : v_largest(m);
+    }
+}
+
+/* y[j] = the larger of y[j] and x[j]. */
+static void take_larger(int64_t n, const real *x, real *y) {
+    for (int64_t j = 0; j < n; j += LANES)
+        store_some(y + j, larger(load_some(y + j, n - j), load_some(x + j, n - j)), n - j);
+}
+
+static void max_pass(const bpi_pass *pass, const void *x, void *y) {
+    int64_t n = pass->n, inner = pass->inner;
+    if (inner == 1) {
+        max_rows(pass->outer, n, x, y);
+        return;
+    }
+    for (int64_t o = 0; o < pass->outer; o++) {
+        const real *from = (const real *)x + o * n * inner;
+        real *to = (real *)y + o * inner;
+        memcpy(to, from, (size_t)inner * sizeof *to);
+        for (int64_t i = 1; i < n; i++)
+            take_larger(inner, from + i * inner, to);
+    }
+}
+
+/* ---- softmax --------------------------------------------------------------------------------- */
+
+/* exp(x - m) in the lanes that are kept, 0 in the others: not by way of exp(-inf), which
+ * underflows, and that costs some CPUs a hundred cycles. */
+static inline vec exp_kept(vec x, vec m, vec keep) {
+    return v_and(v_exp(v_and(v_sub(x, m), keep)), keep);
+}
+
+/* a / s, where r = 1 / s: corrected by what is left, so that it is rounded once or nearly so. */
+ALWAYS_INLINE vec quotient(vec a, vec s, vec r) {
+#if BPI_VEC_FMA
+    vec q = v_mul(a, r);
+    return v_fma(v_fnma(q, s, a), r, q);
+#else
+    (void)r;
+    return v_div(a, s);
+#endif
+}
+
+static inline vec quotient_of(vec a, vec b, const vec *s) {
+    return (void)b, quotient(a, s[0], s[1]);
+}
+
+/* A maximum that is not finite counts as 0 with `guard`. */
+static inline real guarded(real m, bool guard) { return guard && !(m - m == 0) ? 0 : m; }
+
+/* Rows of one vector, or two: these are kept in registers. */
+ALWAYS_INLINE void softmax_short(int64_t rows, int64_t n, bool guard, const real *x, real *y,
+                                 bool two, real *max, real *sum) {
+    const int64_t at = two ? LANES : 0;
+    const size_t last = (size_t)(n - at);
+    const vec fill = fill_from(last), keep = keep_below(last);
+    for (int64_t r = 0; r < rows; r++, x += n) {
+        vec b = v_or(v_load_part(x + at, last), fill), a = two ? v_load(x) : b;
+        real m = max[r] = guarded(v_largest(two ? v_max(a, b) : b), guard);
+        vec peak = v_set(m);
+        b = exp_kept(b, peak, keep);
+        a = two ? v_exp(v_sub(a, peak)) : b;
+        real total = sum[r] = v_sum(two ? v_add(a, b) : b);
+        if (!y)
+            continue;
+        const vec s = v_set(total), inverse = v_set(1 / total);
+        if (two)
+            v_store(y, quotient(a, s, inverse));
+        v_store_part(y + at, quotient(b, s, inverse), last);
+        y += n;
+    }
+}
+
+/* The maximum of a long row; a NaN may be lost, which the sum of exponentials then is. */
+ONE_FUNCTION real peak_of(int64_t n, const real *x) {
+    vec m0 = v_set(-INFINITY), m1 = m0, m2 = m0, m3 = m0;
+    int64_t i = 0;
+    for (; i + 4 * LANES <= n; i += 4 * LANES) {
+        m0 = v_max(v_load(x + i), m0);
+        m1 = v_max(v_load(x + i + LANES), m1);
+        m2 = v_max(v_load(x + i + 2 * LANES), m2);
+        m3 = v_max(v_load(x + i + 3 * LANES), m3);
+    }
+    for (; i + LANES <= n; i += LANES)
+        m0 = v_max(v_load(x + i), m0);
+    if (i < n)
+        m1 = v_max(load_filled(x + i, (size_t)(n - i)), m1);
+    return v_largest(v_max(v_max(m0, m1), v_max(m2, m3)));
+}
+
+enum { PIECE = 4096 }; /* elements summed in f32 before their sum is added up in double precision */
+
+/* Σ exp(x - m), stored into y unless it is NULL. */
+ONE_FUNCTION double sum_exponentials(int64_t n, const real *x, real m, real *y) {
+    double total = 0;
+    const vec peak = v_set(m);
+    for (int64_t i = 0; i < n;) {
+        int64_t end = n - i < PIECE ? n : i + PIECE;
+        vec s0 = v_set(0), s1 = s0;
+        for (; i + 2 * LANES <= end; i += 2 * LANES) {
+            vec e0 = v_exp(v_sub(v_load(x + i), peak));
+            vec e1 = v_exp(v_sub(v_load(x + i + LANES), peak));
+            if (y)
+                v_store(y + i, e0), v_store(y + i + LANES, e1);
+            s0 = v_add(s0, e0);
+            s1 = v_add(s1, e1);
+        }
+        while (i < end) {
+            size_t rest = (size_t)(end - i < LANES ? end - i : LANES);
+            vec e = exp_kept(load_some(x + i, end - i), peak, keep_below(rest));
+            if (y)
+                store_some(y + i, e, end - i);
+            s0 = v_add(s0, e);
+            i += (int64_t)rest;
+        }
+        total += v_sum(v_add(s0, s1));
+    }
+    return total;
+}
+
+static void softmax(int64_t rows, int64_t n, bool guard, const void *x, void *y, void *max,
+                    void *sum) {
+    if (n <= 0)
+        return;
+    if (n <= LANES) {
+        softmax_short(rows, n, guard, x, y, false, max, sum);
+        return;
+    }
+    if (n <= 2 * LANES) {
+        softmax_short(rows, n, guard, x, y, true, max, sum);
+        return;
+    }
+    for (int64_t r = 0; r < rows; r++) {
+        const real *from = (const real *)x + r * n;
+        real *to = y ? (real *)y + r * n : NULL;
+        real m = ((real *)max)[r] = guarded(peak_of(n, from), guard);
+        real total = ((real *)sum)[r] = (real)sum_exponentials(n, from, m, to);
+        if (to)
+            each(n, to, to, to, quotient_of, (vec[]){v_set(total), v_set(1 / total)});
+    }
+}
+
+static inline vec less_both(vec a, vec b, const vec *s) {
+    (void)b;
+    return v_sub(v_sub(a, s[0]), s[1]);
+}
+
+static void subtract(int64_t rows, int64_t n, const void *x, const void *first, const void *second,
+                     void *y) {
+    for (int64_t r = 0; r < rows; r++) {
+        const real *from = (const real *)x + r * n;
+        const vec both[] = {v_set(((const real *)first)[r]), v_set(((const real *)second)[r])};
+        each(n, from, from, (real *)y + r * n, less_both, both);
+    }
+}
+
+/* ---- sums of a row --------------------------------------------------------------------------- */
+
+typedef struct sums {
+    double a, product;
+} sums;
+
+/* Σ (a - shift) and Σ (a - shift) (b - shift), pieces added up in double precision. */
+ONE_FUNCTION sums two_sums(int64_t n, const real *a, const real *b, vec shift) {
+    sums total = {0, 0};
+    for (int64_t i = 0; i < n;) {
+        int64_t end = n - i < PIECE ? n : i + PIECE;
+        vec s0 = v_set(0), s1 = s0, p0 = s0, p1 = s0;
+        for (; i + 2 * LANES <= end; i += 2 * LANES) {
+            vec a0 = v_sub(v_load(a + i), shift), a1 = v_sub(v_load(a + i + LANES), shift);
+            vec b0 = v_sub(v_load(b + i), shift), b1 = v_sub(v_load(b + i + LANES), shift);
+            s0 = v_add(s0, a0);
+            s1 = v_add(s1, a1);
+            p0 = v_fma(a0, b0, p0);
+            p1 = v_fma(a1, b1, p1);
+        }
+        while (i < end) {
+            size_t rest = (size_t)(end - i < LANES ? end - i : LANES);
+            vec keep = keep_below(rest);
+            vec last_a = v_and(v_sub(load_some(a + i, end - i), shift), keep);
+            vec last_b = v_and(v_sub(load_some(b + i, end - i), shift), keep);
+            s0 = v_add(s0, last_a);
+            p0 = v_fma(last_a, last_b, p0);
+            i += (int64_t)rest;
+        }
+        total.a += v_sum(v_add(s0, s1));
+        total.product += v_sum(v_add(p0, p1));
+    }
+    return total;
+}
+
+/* ---- gradients of softmax -------------------------------------------------------------------- */
+
+static inline vec softmax_slope(vec y, vec gy, const vec *s) { return v_mul(y, v_sub(gy, *s)); }
+
+static inline vec log_slope(vec y, vec gy, const vec *s) { return v_fnma(v_exp(y), *s, gy); }
+
+/* Rows of one vector are kept in a register; `logs` says which of the two gradients it is. */
+ALWAYS_INLINE void grad(int64_t rows, int64_t n, const real *y, const real *gy, real *gx,
+                        bool logs) {
+    for (int64_t r = 0; r < rows && n <= LANES; r++, y += n, gy += n, gx += n) {
+        vec a = load_some(y, n), g = load_some(gy, n);
+        vec s = v_set(v_sum(logs ? g : v_mul(a, g)));
+        store_some(gx, logs ? log_slope(a, g, &s) : softmax_slope(a, g, &s), n);
+    }
+    for (int64_t r = 0; r < rows && n > LANES; r++, y += n, gy += n, gx += n) {
+        sums both = two_sums(n, gy, y, v_set(0));
+        vec s = v_set((real)(logs ? both.a : both.product));
+        each(n, y, gy, gx, logs ? log_slope : softmax_slope, &s);
+    }
+}
+
+static void softmax_grad(int64_t rows, int64_t n, const void *y, const void *gy, void *gx) {
+    grad(rows, n, y, gy, gx, false);
+}
+
+static void log_softmax_grad(int64_t rows, int64_t n, const void *y, const void *gy, void *gx) {
+    grad(rows, n, y, gy, gx, true);
+}
+
+/* ---- normalisation --------------------------------------------------------------------------- */
+
+static inline vec normal(vec a, vec b, const vec *s) {
+    (void)b;
+    return v_mul(v_sub(v_sub(a, s[0]), s[1]), s[2]);
+}
+
+/* The mean is rounded to `real` and taken out; what is left has a mean of its own, the rounding. */
+static void normalize(int64_t rows, int64_t n, double epsilon, const void *x, void *y, void *r) {
+    for (int64_t k = 0; k < rows; k++) {
+        const real *from = (const real *)x + k * n;
+        const vec mean = v_set((real)(two_sums(n, from, from, v_set(0)).a / (double)n));
+        sums left = two_sums(n, from, from, mean);
+        double rest = left.a / (double)n, variance = left.product / (double)n - rest * rest;
+        real scale = (real)(1 / sqrt((variance > 0 ? variance : variance * 0) + epsilon));
+        ((real *)r)[k] = scale;
+        each(n, from, from, (real *)y + k * n, normal,
+             (vec[]){mean, v_set((real)rest), v_set(scale)});
+    }
+}
+
+static inline vec normal_slope(vec u, vec h, const vec *s) {
+    return v_mul(v_fnma(u, s[0], v_sub(h, s[1])), s[2]);
+}
+
+static void normalize_grad(int64_t rows, int64_t n, const void *u, const void *r, const void *h,
+                           void *gx) {
+    for (int64_t k = 0; k < rows; k++) {
+        const real *a = (const real *)u + k * n, *b = (const real *)h + k * n;
+        sums s = two_sums(n, b, a, v_set(0));
+        const vec slope = v_set((real)(s.product / (double)n));
+        const vec mean = v_set((real)(s.a / (double)n));
+        each(n, a, b, (real *)gx + k * n, normal_slope,
+             (vec[]){slope, mean, v_set(((const real *)r)[k])});
+    }
+}
+
+/* ---- the table ------------------------------------------------------------------------------- */
+
+extern const bpi_rows BPI_TABLE;
+const bpi_rows BPI_TABLE = {
+    .sum = sum_pass_simd,
+    .max = max_pass,
+    .softmax = softmax,
+    .subtract = subtract,
+    .softmax_grad = softmax_grad,
+    .log_softmax_grad = log_softmax_grad,
+    .normalize = normalize,
+    .normalize_grad = normalize_grad,
+};

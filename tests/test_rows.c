@@ -1,0 +1,284 @@
+/* The kernels along rows at every instruction set that this CPU has, against the references: all
+ * short lengths and some long ones, starts that are not aligned, nothing written behind the end;
+ * sums with the bits of the portable loops. */
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel/cpu.h"
+#include "kernel/normalize.h"
+#include "kernel/reduce.h"
+#include "kernel/rows.h"
+#include "kernel/softmax.h"
+
+enum { ROOM = 24000 };
+
+static uint64_t state = 88172645463325252u;
+
+static double draw(void) {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return (double)(state >> 40) / (1 << 23) - 1; /* -1 to 1, 24 bits */
+}
+
+/* Arrays of one dtype: an operand, a result, what is wanted, one element after an aligned
+ * address. */
+typedef struct arrays {
+    bp_dtype dtype;
+    size_t item;
+    char *x, *gy, *y, *want;
+} arrays;
+
+static char *memory[4];
+
+static arrays make(bp_dtype dtype, int64_t count, double scale) {
+    size_t item = bp_dtype_size(dtype);
+    for (int k = 0; k < 4; k++)
+        memory[k] = aligned_alloc(64, ROOM * 8 + 64);
+    arrays a = {dtype,           item, memory[0] + item, memory[1] + item, memory[2] + item,
+                memory[3] + item};
+    for (int64_t i = 0; i < count; i++) {
+        double x = draw() * scale, g = draw();
+        if (dtype == BP_F32)
+            ((float *)a.x)[i] = (float)x, ((float *)a.gy)[i] = (float)g;
+        else
+            ((double *)a.x)[i] = x, ((double *)a.gy)[i] = g;
+    }
+    memset(memory[2], 0x5a, ROOM * 8 + 64);
+    return a;
+}
+
+static void drop(void) {
+    for (int k = 0; k < 4; k++)
+        free(memory[k]);
+}
+
+static double at(const arrays *a, const char *p, int64_t i) {
+    return a->dtype == BP_F32 ? (double)((const float *)p)[i] : ((const double *)p)[i];
+}
+
+/* Compares `count` results, absolute up to 1 and relative above, and looks behind the last one. */
+static void compare(const arrays *a, int64_t count, double tolerance, const char *what, int64_t n) {
+    for (int64_t i = 0; i < count; i++) {
+        double got = at(a, a->y, i), want = at(a, a->want, i);
+        if (!(fabs(got - want) <= tolerance * fmax(1, fabs(want))))
+            ck_abort_msg("%s %s %s of %d: element %d is %.17g, not %.17g", bpi_cpu_name(), what,
+                         bp_dtype_name(a->dtype), (int)n, (int)i, got, want);
+    }
+    for (size_t k = 0; k < 64; k++)
+        if (a->y[(size_t)count * a->item + k] != 0x5a)
+            ck_abort_msg("%s %s %s of %d writes behind its end", bpi_cpu_name(), what,
+                         bp_dtype_name(a->dtype), (int)n);
+}
+
+static const int64_t lengths[] = {
+    1,  2,   3,   4,   5,   6,   7,   8,   9,   10,   11,   12,   13,   14,   15,   16,  17,
+    18, 19,  20,  21,  23,  24,  25,  26,  28,  31,   32,   33,   40,   47,   48,   49,  50,
+    55, 63,  64,  65,  79,  80,  81,  95,  96,  97,   98,   99,   64,   10,   66,   70,  71,
+    72, 100, 127, 128, 129, 255, 257, 511, 784, 1000, 1023, 1024, 1025, 2047, 4097, 5000};
+
+/* Calls `check` for every length, dtype and instruction set. */
+static void everywhere(void (*check)(bp_dtype dtype, int64_t rows, int64_t n)) {
+    enum bpi_cpu_level best = bpi_cpu_level();
+    for (int level = BPI_CPU_REFERENCE; level < BPI_CPU_COUNT; level++) {
+        if (!bpi_cpu_has((enum bpi_cpu_level)level))
+            continue;
+        bpi_cpu_force((enum bpi_cpu_level)level);
+        for (size_t k = 0; k < sizeof lengths / sizeof lengths[0]; k++)
+            for (int dtype = BP_F32; dtype <= BP_F64; dtype++)
+                check((bp_dtype)dtype, lengths[k] < 200 ? 100 : 2, lengths[k]);
+    }
+    bpi_cpu_force(best);
+}
+
+/* ---- sums and maxima ------------------------------------------------------------------------- */
+
+static void portable(void (*run)(const bpi_pass *, bp_dtype, const void *, void *),
+                     const bpi_pass *pass, const arrays *a) {
+    enum bpi_cpu_level level = bpi_cpu_level();
+    bpi_cpu_force(BPI_CPU_REFERENCE);
+    run(pass, a->dtype, a->x, a->want);
+    bpi_cpu_force(level);
+}
+
+static void check_sums(bp_dtype dtype, int64_t rows, int64_t n) {
+    bpi_pass pass[] = {{rows, n, 1}, {1, rows, n}, {1, n, rows}, {2, n, rows / 2}};
+    for (int k = 0; k < 4; k++) {
+        arrays a = make(dtype, rows * n, 1);
+        bpi_sum_pass(&pass[k], dtype, a.x, a.y);
+        portable(bpi_sum_pass, &pass[k], &a);
+        compare(&a, pass[k].outer * pass[k].inner, 0, "sum", n);
+        drop();
+    }
+}
+
+static void check_maxima(bp_dtype dtype, int64_t rows, int64_t n) {
+    bpi_pass pass[] = {{rows, n, 1}, {1, rows, n}, {1, n, rows}};
+    for (int k = 0; k < 3; k++) {
+        arrays a = make(dtype, rows * n, 1);
+        bpi_max_pass(&pass[k], dtype, a.x, a.y);
+        portable(bpi_max_pass, &pass[k], &a);
+        compare(&a, pass[k].outer * pass[k].inner, 0, "max", n);
+        drop();
+    }
+}
+
+START_TEST(sums_have_the_same_bits_everywhere) { everywhere(check_sums); }
+END_TEST
+
+START_TEST(maxima_are_the_same_everywhere) { everywhere(check_maxima); }
+END_TEST
+
+static void check_nan(bp_dtype dtype, int64_t rows, int64_t n) {
+    arrays a = make(dtype, rows * n, 1);
+    bpi_pass pass = {rows, n, 1};
+    for (int64_t r = 0; r < rows; r += 2) {
+        int64_t i = r * n + (r * 7919) % n;
+        if (dtype == BP_F32)
+            ((float *)a.x)[i] = NAN;
+        else
+            ((double *)a.x)[i] = NAN;
+    }
+    bpi_max_pass(&pass, dtype, a.x, a.y);
+    for (int64_t r = 0; r < rows; r++)
+        if ((isnan(at(&a, a.y, r)) != 0) != (r % 2 == 0))
+            ck_abort_msg("%s max of %d, row %d", bpi_cpu_name(), (int)n, (int)r);
+    drop();
+}
+
+START_TEST(a_nan_is_found_wherever_it_is) { everywhere(check_nan); }
+END_TEST
+
+/* ---- softmax --------------------------------------------------------------------------------- */
+
+/* Rounding: of the exponential and the quotient, of a sum of n positive terms in 64 or more
+ * parts. */
+static double bound(bp_dtype dtype, int64_t n) {
+    return (dtype == BP_F32 ? 0x1p-24 : 0x1p-53) * (4 + (double)n / 64);
+}
+
+static void check_softmax(bp_dtype dtype, int64_t rows, int64_t n) {
+    static double workspace[ROOM];
+    bpi_pass pass = {rows, n, 1};
+    arrays a = make(dtype, rows * n, 6);
+    ck_assert(bpi_softmax_workspace(&pass, a.item) <= sizeof workspace);
+    bpi_softmax_reference(&pass, dtype, a.x, a.want);
+    bpi_softmax_fast(&pass, dtype, a.x, a.y, workspace);
+    compare(&a, rows * n, bound(dtype, n), "softmax", n);
+    bpi_log_softmax_reference(&pass, dtype, a.x, a.want);
+    bpi_log_softmax_fast(&pass, dtype, a.x, a.y, workspace);
+    compare(&a, rows * n, 8 * bound(dtype, n), "log_softmax", n);
+    memset(a.y, 0x5a, ROOM * 8);
+    bpi_reduction r = {.passes = 1, .kept = 1, .reduced = 1, .results = rows, .length = n};
+    r.kept_size[0] = rows, r.kept_stride[0] = n, r.reduced_size[0] = n, r.reduced_stride[0] = 1;
+    bpi_logsumexp_reference(&r, dtype, a.x, a.want);
+    bpi_logsumexp_fast(&pass, dtype, a.x, a.y, workspace);
+    compare(&a, rows, 8 * bound(dtype, n), "logsumexp", n);
+    drop();
+}
+
+START_TEST(softmax_agrees_with_its_reference_everywhere) { everywhere(check_softmax); }
+END_TEST
+
+static void check_gradients(bp_dtype dtype, int64_t rows, int64_t n) {
+    static double workspace[ROOM];
+    bpi_pass passes[] = {{rows, n, 1}, {1, n, rows}};
+    for (int k = 0; k < 2; k++) {
+        arrays a = make(dtype, rows * n, 1);
+        bpi_softmax_grad_reference(&passes[k], dtype, a.x, a.gy, a.want);
+        bpi_softmax_grad_fast(&passes[k], dtype, a.x, a.gy, a.y, workspace);
+        compare(&a, rows * n, 2 * bound(dtype, 64 * n), "softmax_grad", n);
+        bpi_log_softmax_grad_reference(&passes[k], dtype, a.x, a.gy, a.want);
+        bpi_log_softmax_grad_fast(&passes[k], dtype, a.x, a.gy, a.y, workspace);
+        compare(&a, rows * n, 2 * bound(dtype, 64 * n), "log_softmax_grad", n);
+        drop();
+    }
+}
+
+START_TEST(gradients_agree_with_their_references_everywhere) { everywhere(check_gradients); }
+END_TEST
+
+/* ---- the loss of classes --------------------------------------------------------------------- */
+
+static void check_class_loss(bp_dtype dtype, int64_t rows, int64_t n) {
+    static int64_t class[ROOM];
+    arrays a = make(dtype, rows * n, 6);
+    for (int64_t r = 0; r < rows; r++)
+        class[r] = (int64_t)((draw() + 1) / 2 * (double)n) % n;
+    bpi_indices index = {class, BP_I64, rows};
+    double want = bpi_class_loss_reference(&index, n, dtype, a.x, a.want);
+    double got = bpi_class_loss_fast(&index, n, dtype, a.x, a.y);
+    compare(&a, rows * n, bound(dtype, n), "class_loss", n);
+    if (!(fabs(got - want) <= (double)rows * 8 * bound(dtype, n)))
+        ck_abort_msg("%s class_loss of %d: %.17g, not %.17g", bpi_cpu_name(), (int)n, got, want);
+    /* The gradient, out of p = a.want, with a factor whose products are exact. */
+    double half = 0.5;
+    float narrow = 0.5f;
+    memset(a.y, 0x5a, (size_t)(rows * n) * a.item);
+    bpi_class_loss_grad(&index, n, dtype, a.want, dtype == BP_F32 ? (void *)&narrow : &half, a.y);
+    for (int64_t i = 0; i < rows * n; i++) {
+        double p = at(&a, a.want, i), t = class[i / n] == i % n;
+        if (at(&a, a.y, i) != (dtype == BP_F32 ? 0.5 * (float)(p - t) : 0.5 * (p - t)))
+            ck_abort_msg("%s class_loss_grad of %d: element %d", bpi_cpu_name(), (int)n, (int)i);
+    }
+    drop();
+}
+
+START_TEST(the_loss_of_classes_agrees_with_its_reference_everywhere) {
+    everywhere(check_class_loss);
+}
+END_TEST
+
+/* ---- normalisation --------------------------------------------------------------------------- */
+
+/* Rows with a mean that is large beside the deviation: where a variance of squares would fail. */
+static void check_normalize(bp_dtype dtype, int64_t rows, int64_t n) {
+    double got[100], want[100];
+    arrays a = make(dtype, rows * n, 1);
+    for (int64_t i = 0; i < rows * n && dtype == BP_F32; i++)
+        ((float *)a.x)[i] += 100;
+    /* what x is rounded to, times the largest factor, 1 / sqrt(epsilon) */
+    double tolerance = (dtype == BP_F32 ? 101 : 1) * 32 * bound(dtype, n);
+    bpi_normalize_reference(rows, n, 1e-3, dtype, a.x, a.want, want);
+    bpi_normalize_fast(rows, n, 1e-3, dtype, a.x, a.y, got);
+    compare(&a, rows * n, tolerance, "normalize", n);
+    for (int64_t r = 0; r < rows; r++) {
+        double is = at(&a, (char *)got, r), should = at(&a, (char *)want, r);
+        if (!(fabs(is - should) <= tolerance * should))
+            ck_abort_msg("%s normalize of %d: r is %.17g, not %.17g", bpi_cpu_name(), (int)n, is,
+                         should);
+    }
+    memcpy(a.x, a.want, (size_t)(rows * n) * a.item);
+    bpi_normalize_grad_reference(rows, n, dtype, a.x, want, a.gy, a.want);
+    bpi_normalize_grad_fast(rows, n, dtype, a.x, want, a.gy, a.y);
+    compare(&a, rows * n, 32 * bound(dtype, 64 * n), "normalize_grad", n);
+    drop();
+}
+
+START_TEST(normalisation_agrees_with_its_reference_everywhere) { everywhere(check_normalize); }
+END_TEST
+
+int main(void) {
+    const TTest *const tests[] = {
+        sums_have_the_same_bits_everywhere,
+        maxima_are_the_same_everywhere,
+        a_nan_is_found_wherever_it_is,
+        softmax_agrees_with_its_reference_everywhere,
+        gradients_agree_with_their_references_everywhere,
+        the_loss_of_classes_agrees_with_its_reference_everywhere,
+        normalisation_agrees_with_its_reference_everywhere,
+    };
+    Suite *suite = suite_create("rows");
+    TCase *cases = tcase_create("rows");
+    tcase_set_timeout(cases, 60);
+    for (size_t k = 0; k < sizeof tests / sizeof tests[0]; k++)
+        tcase_add_test(cases, tests[k]);
+    suite_add_tcase(suite, cases);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
