@@ -355,7 +355,7 @@ static void sum_up(const bpi_chain *c, values *v, int64_t first, int64_t n) {
 static void feed_rows(const bpi_chain *c, values *v, int k, int64_t first, int64_t n) {
     const bpi_feed *x = &c->feed[k];
     int64_t index[BP_MAX_RANK];
-    if (c->row < BLOCK || x->stride[c->rank - 1] == 0)
+    if (c->row < c->block || x->stride[c->rank - 1] == 0)
         spread(c, x, c->x[k], first, n, v->at[k]);
     else
         v->at[k] = (char *)c->x[k] +
