@@ -37,10 +37,16 @@ typedef struct tile_call {
     finish finish;
 } tile_call;
 
+/* So few rows of c are computed as fast as b can be read: rows of b are fetched ahead. */
+enum { FEW_ROWS_OF_C = 2, AHEAD = 12 };
+
 ALWAYS_INLINE void sum_tile(const tile_call *t, int rows, int wide, bool part, vec *sum) {
     const real *a = t->a, *b = t->b;
     for (int64_t k = 0; k < t->k; k++, a += t->step_a, b += t->ldb) {
         vec row[8];
+        V_UNROLL
+        for (int j = 0; rows <= FEW_ROWS_OF_C && j < wide; j++)
+            __builtin_prefetch(b + AHEAD * t->ldb + j * LANES);
         V_UNROLL
         for (int j = 0; j < wide; j++)
             row[j] =
