@@ -41,6 +41,8 @@ typedef struct joining {
     bpi_program *p;
     bpi_uses uses;
     bool *gone; /* by step: a product has taken it up */
+    uint32_t
+        *assigned; /* by register that is a root: the one that a variable there takes; BPI_NONE */
 } joining;
 
 /* The product at hand, with the register that it computes so far and the step that computes it. */
@@ -133,21 +135,25 @@ static void take_relu(joining *j, candidate *c) {
 
 /* Tells whether `reg` is a variable whose new value is register `value`. */
 static bool becomes(const joining *j, uint32_t reg, uint32_t value) {
+    return j->assigned[root(j, reg)] == root(j, value);
+}
+
+static bool note_assigned(joining *j) {
     const bpi_program *p = j->p;
-    if (p->regs[root(j, reg)].home != BPI_HOME_FIXED)
+    j->assigned = bpi_alloc((p->reg_count + 1) * sizeof *j->assigned);
+    if (!j->assigned)
         return false;
+    memset(j->assigned, 0xFF, (p->reg_count + 1) * sizeof *j->assigned); /* BPI_NONE */
     for (size_t k = 0; k < p->effect_count; k++)
-        if (root(j, p->effects[k].reg) == root(j, reg))
-            return root(j, p->effects[k].value) == root(j, value);
-    return false;
+        j->assigned[root(j, p->effects[k].reg)] = root(j, p->effects[k].value);
+    return true;
 }
 
 /* The step, if any, that computes `reg` as a product of a scalar and of another register, for one reader
  * alone; *scalar and *other are the operands. */
 static uint32_t scaling(const joining *j, uint32_t reg, uint32_t *scalar, uint32_t *other) {
     uint32_t s = j->uses.maker[root(j, reg)];
-    if (s == BPI_NONE || map_of(&j->p->steps[s]) != BPI_MAP_MUL ||
-        j->uses.reads[root(j, reg)] != 1)
+    if (s == BPI_NONE || map_of(&j->p->steps[s]) != BPI_MAP_MUL || j->uses.reads[root(j, reg)] != 1)
         return BPI_NONE;
     const bpi_step *step = &j->p->steps[s];
     for (int k = 0; k < 2; k++)
@@ -217,8 +223,7 @@ static bool join_step(joining *j, uint32_t s, const bpi_product *shape, const in
         take_bias(j, &c);
     if (!c.product->addend)
         take_relu(j, &c);
-    c.product->gemm =
-        bpi_gemm_prepare(shape, type_of(j, step->y)->dtype, c.product->bias != 0);
+    c.product->gemm = bpi_gemm_prepare(shape, type_of(j, step->y)->dtype, c.product->bias != 0);
     uint32_t *x = bpi_arena_alloc(&p->memory, (size_t)c.inputs * sizeof *x);
     if (!x)
         return false;
@@ -246,7 +251,7 @@ static void drop_steps(const joining *j) {
 
 bp_status bpi_join_products(bpi_program *p, const int *threads) {
     joining j = {.p = p, .gone = bpi_alloc_zeroed(p->step_count + 1)};
-    bool ok = j.gone && bpi_note_uses(p, &j.uses);
+    bool ok = j.gone && note_assigned(&j) && bpi_note_uses(p, &j.uses);
     for (uint32_t s = 0; s < p->step_count && ok; s++) {
         const bpi_step *step = &p->steps[s];
         bpi_product shape;
@@ -258,6 +263,7 @@ bp_status bpi_join_products(bpi_program *p, const int *threads) {
     if (ok)
         drop_steps(&j);
     bpi_free(j.gone);
+    bpi_free(j.assigned);
     bpi_free_uses(&j.uses);
     return ok ? BP_OK : BP_ERR_MEMORY;
 }
