@@ -31,7 +31,6 @@ typedef struct fusion {
     uint32_t
         *reads; /* by register that is a root: how many steps read it, and effects, and targets */
     uint32_t *renamed; /* by register: the output of a chain that it has become; BPI_NONE: none */
-    bpi_step *made;    /* the steps that replace those of the program */
 } fusion;
 
 static uint32_t root(const bpi_program *p, uint32_t reg) { return p->regs[reg].root; }
@@ -335,7 +334,8 @@ static void rename_results(const fusion *f, size_t regs) {
             reg[k].root = f->renamed[reg[k].root];
 }
 
-/* Replaces the steps of every group by one, at the place of its first. */
+/* Replaces the steps of every group by one, at the place of its first. The steps move towards the beginning:
+ * none is overwritten before it was looked at. */
 static bool rewrite_steps(fusion *f) {
     bpi_program *p = f->p;
     size_t count = 0;
@@ -347,12 +347,11 @@ static bool rewrite_steps(fusion *f) {
                 continue;
             if (!make_chain(f, g, &step))
                 return false;
-            f->made[count++] = step;
+            p->steps[count++] = step;
         } else {
-            f->made[count++] = p->steps[s];
+            p->steps[count++] = p->steps[s];
         }
     }
-    memcpy(p->steps, f->made, count * sizeof *p->steps);
     p->step_count = count;
     return true;
 }
@@ -364,13 +363,12 @@ bp_status bpi_fuse(bpi_program *p) {
                 .maker = bpi_alloc((regs + 1) * sizeof *f.maker),
                 .group_of = bpi_alloc((steps + 1) * sizeof *f.group_of),
                 .reads = bpi_alloc_zeroed((regs + 1) * sizeof *f.reads),
-                .renamed = bpi_alloc((regs + 1) * sizeof *f.renamed),
-                .made = bpi_alloc((steps + 1) * sizeof *f.made)};
+                .renamed = bpi_alloc((regs + 1) * sizeof *f.renamed)};
     /* every step may get a new register for its result, and a workspace */
     bpi_reg *room = bpi_realloc(p->regs, (regs + 2 * steps + p->step_capacity + 1) * sizeof *room);
     if (room)
         p->regs = room;
-    bool ok = room && f.groups && f.maker && f.group_of && f.reads && f.renamed && f.made;
+    bool ok = room && f.groups && f.maker && f.group_of && f.reads && f.renamed;
     if (ok) {
         note_uses(&f);
         form_groups(&f);
@@ -382,6 +380,5 @@ bp_status bpi_fuse(bpi_program *p) {
     bpi_free(f.group_of);
     bpi_free(f.reads);
     bpi_free(f.renamed);
-    bpi_free(f.made);
     return ok ? BP_OK : BP_ERR_MEMORY;
 }

@@ -144,39 +144,52 @@ static bool same_node(const bpi_node *a, const bpi_node *b) {
     return true;
 }
 
-/* The place in the table of an equal node, or the empty place where it belongs. */
+/* Where the search for a node begins: at a place that goes with its latest operand, which equal nodes share,
+ * so that the table is walked along with the graph and not all over memory. */
+static size_t first_place(const bpi_node *node, uint32_t hash) {
+    uint32_t latest = 0;
+    for (int k = 0; k < node->inputs; k++)
+        latest = node->x[k]->node->id > latest ? node->x[k]->node->id : latest;
+    return node->leaf ? hash : 2 * (size_t)latest + (hash >> 22);
+}
+
+/* The place in the table of an equal node, or the empty place where it belongs. Where many nodes have the
+ * same latest operand the search goes on somewhere else. */
 static entry *place_of(const rewriter *r, const bpi_node *node, uint32_t hash) {
-    size_t mask = r->table_size - 1, at = hash & mask;
-    while (r->table[at].node &&
-           (r->table[at].hash != hash || !same_node(r->graph->nodes[r->table[at].node - 1], node)))
-        at = (at + 1) & mask;
+    enum { TRIES_THERE = 8 };
+    size_t mask = r->table_size - 1, at = first_place(node, hash) & mask;
+    for (int tries = 1; r->table[at].node; tries++) {
+        const entry *e = &r->table[at];
+        if (e->hash == hash && same_node(r->graph->nodes[e->node - 1], node))
+            break;
+        at = (tries == TRIES_THERE ? hash : at + 1) & mask;
+    }
     return &r->table[at];
 }
 
-static bool grow_table(rewriter *r) {
-    if (r->table_count < r->table_size / 2)
-        return true;
-    size_t size = r->table_size ? 2 * r->table_size : 256;
+/* Makes a table, or a larger one, with room for `nodes` nodes. */
+static bool make_table(rewriter *r, size_t nodes) {
+    size_t size = 256;
+    while (size < 2 * nodes)
+        size *= 2;
+    entry *old = r->table;
+    size_t old_size = r->table_size;
     entry *table = bpi_alloc_zeroed(size * sizeof *table);
     if (!table)
         return false;
-    for (size_t k = 0; k < r->table_size; k++) {
-        size_t at = r->table[k].hash & (size - 1);
-        while (r->table[k].node && table[at].node)
-            at = (at + 1) & (size - 1);
-        if (r->table[k].node)
-            table[at] = r->table[k];
-    }
-    bpi_free(r->table);
     r->table = table;
     r->table_size = size;
+    for (size_t k = 0; k < old_size; k++)
+        if (old[k].node)
+            *place_of(r, r->graph->nodes[old[k].node - 1], old[k].hash) = old[k];
+    bpi_free(old);
     return true;
 }
 
 static bp_status keep_or_merge(rewriter *r, bpi_node *node) {
     if (!can_merge(r, node))
         return keep(r, node);
-    if (!grow_table(r))
+    if (r->table_count >= r->table_size / 2 && !make_table(r, r->table_size))
         return fail_memory(r);
     uint32_t hash = (uint32_t)(hash_node(node) >> 8);
     entry *place = place_of(r, node, hash);
@@ -322,7 +335,8 @@ bp_status bpi_rewrite(bp_graph *graph, bp_tensor *const *roots, int count, bool 
     rewriter r = {.graph = graph, .simplify = simplify, .out = out};
     size_t ids = graph->count, effects = mark_needed(graph, roots, count);
     out->roots = bpi_alloc(((size_t)count + effects + 1) * sizeof *out->roots);
-    bp_status status = out->roots ? visit_all(&r) : fail_memory(&r);
+    bool ok = out->roots && make_table(&r, ids);
+    bp_status status = ok ? visit_all(&r) : fail_memory(&r);
     if (status == BP_OK)
         gather_roots(&r, roots, count, ids, effects);
     bpi_free(r.became);
