@@ -8,7 +8,7 @@
 typedef struct compilation {
     bp_graph *graph;
     const bpi_request *request;
-    const bpi_structure *structure;
+    bpi_structure *structure;
     bp_graph *scratch;
     bp_tensor **roots; /* copies of the targets, then effects */
     int root_count;
@@ -98,22 +98,29 @@ static bp_status record_private_graph(compilation *c) {
     return status == BP_OK ? map_leaves(c) : status;
 }
 
+/* Takes the words of the structure over into the plan, without the room that is left behind them. */
+static void take_words(bpi_structure *s, bpi_plan *plan) {
+    uint64_t *words = bpi_realloc(s->words, s->count * sizeof *words);
+    plan->words = words ? words : s->words;
+    plan->word_count = s->count;
+    s->words = NULL;
+    s->capacity = 0;
+}
+
 /* Makes the empty plan: its key and the arrays that binding fills. */
 static bp_status make_plan(compilation *c) {
     bpi_plan *plan = c->plan = bpi_alloc_zeroed(sizeof *plan);
     if (!plan)
         return fail_memory(c);
-    const bpi_structure *s = c->structure;
+    bpi_structure *s = c->structure;
     size_t targets = (size_t)c->request->count;
-    plan->words = bpi_alloc((s->count + 1) * sizeof *plan->words);
     plan->values = bpi_alloc_zeroed((targets + 1) * sizeof *plan->values);
     plan->targets = bpi_alloc_zeroed((targets + 1) * sizeof *plan->targets);
     plan->leaves = bpi_alloc_zeroed((s->leaf_count + 1) * sizeof *plan->leaves);
     plan->pointed = bpi_alloc_zeroed((s->leaf_count + 1) * sizeof *plan->pointed);
-    if (!plan->words || !plan->values || !plan->targets || !plan->leaves || !plan->pointed)
+    if (!plan->values || !plan->targets || !plan->leaves || !plan->pointed)
         return fail_memory(c);
-    memcpy(plan->words, s->words, s->count * sizeof *plan->words);
-    plan->word_count = s->count;
+    take_words(s, plan);
     plan->key_words = c->request->key_words;
     plan->hash = s->hash;
     plan->random = s->random;
@@ -145,7 +152,7 @@ static bp_status build_program(compilation *c) {
     return BP_OK;
 }
 
-bpi_plan *bpi_compile(bp_graph *graph, const bpi_request *request, const bpi_structure *structure) {
+bpi_plan *bpi_compile(bp_graph *graph, const bpi_request *request, bpi_structure *structure) {
     compilation c = {.graph = graph, .request = request, .structure = structure};
     c.scratch = bp_graph_new(graph->model);
     bp_status status = c.scratch ? record_private_graph(&c) : fail_memory(&c);

@@ -92,11 +92,11 @@ typedef struct bpi_reg {
 } bpi_reg;
 
 typedef enum bpi_step_kind {
-    BPI_STEP_MAP,    /* an elementwise op with map kernels */
-    BPI_STEP_KERNEL, /* one call on whole arrays */
+    BPI_STEP_MAP,     /* an elementwise op with map kernels */
+    BPI_STEP_KERNEL,  /* one call on whole arrays */
     BPI_STEP_PRODUCT, /* a matrix product, and steps behind it: op is the product's */
-    BPI_STEP_CHAIN,  /* elementwise ops and sums that run together: op is the last of them */
-    BPI_STEP_COPY    /* bytes of x[0] to y; op is NULL */
+    BPI_STEP_CHAIN,   /* elementwise ops and sums that run together: op is the last of them */
+    BPI_STEP_COPY     /* bytes of x[0] to y; op is NULL */
 } bpi_step_kind;
 
 /* An op to be run. */
@@ -105,9 +105,9 @@ typedef struct bpi_step {
     const bp_attr *attr;
     struct bpi_chain *chain;          /* of a chain; else NULL */
     struct bpi_plan_product *product; /* of a product; else NULL */
-    const uint32_t *x;       /* registers */
-    uint32_t y;              /* the first of `outputs` consecutive registers */
-    uint32_t workspace;      /* register, or BPI_NONE */
+    const uint32_t *x;                /* registers */
+    uint32_t y;                       /* the first of `outputs` consecutive registers */
+    uint32_t workspace;               /* register, or BPI_NONE */
     uint16_t inputs;
     uint8_t outputs;
     uint8_t kind;
@@ -231,8 +231,9 @@ bpi_plan *bpi_plan_for(bp_graph *graph, const bpi_request *request);
  * them is NULL or of another graph (values.c). */
 bp_graph *bpi_graph_of(const char *function, bp_tensor *const *tensors, int count);
 
-/* Makes a plan that is not in the list yet; NULL with the failure kept (compile.c). */
-bpi_plan *bpi_compile(bp_graph *graph, const bpi_request *request, const bpi_structure *structure);
+/* Makes a plan that is not in the list yet, and takes over the words of the structure; NULL with the failure
+ * kept (compile.c). */
+bpi_plan *bpi_compile(bp_graph *graph, const bpi_request *request, bpi_structure *structure);
 void bpi_plan_free(bpi_plan *plan);
 
 /* An instruction: a step with its kernel and operands resolved. It needs nothing else to run, so

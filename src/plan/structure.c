@@ -79,7 +79,8 @@ static bool put_node(bpi_structure *s, const bpi_node *node) {
     if (!reserve(s, 2 + (size_t)node->outputs + node->inputs))
         return false;
     put_pointer(s, node->op);
-    put(s, node->inputs);
+    if (node->op->arity == BP_VARIADIC)
+        put(s, node->inputs);
     for (int k = 0; k < node->outputs; k++)
         put_pointer(s, node->y[k].type);
     if (node->leaf)
