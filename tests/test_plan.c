@@ -210,6 +210,14 @@ START_TEST(expanded_operands_are_read_where_they_are) {
 }
 END_TEST
 
+START_TEST(an_expanded_factor_of_one_is_left_out) {
+    bp_tensor *x = counting("x", BP_SHAPE(2, 3), 1), *one = bp_full(graph, BP_F64, BP_SCALAR, 1);
+    bp_tensor *y = bp_neg(bp_mul(bp_expand(one, BP_SHAPE(2, 3)), x));
+    ck_assert_int_eq(steps_of(y, "mul"), 0);
+    ck_assert_double_eq(bp_f64(y)[5], -6);
+}
+END_TEST
+
 /* ---- broadcasting ---------------------------------------------------------------------------- */
 
 static uint64_t drawn = 88172645463325252u;
@@ -968,6 +976,7 @@ static Suite *suite(void) {
     tcase_add_test(t, transposes_are_absorbed_into_the_product);
     tcase_add_test(t, a_permutation_of_sizes_of_one_moves_nothing);
     tcase_add_test(t, expanded_operands_are_read_where_they_are);
+    tcase_add_test(t, an_expanded_factor_of_one_is_left_out);
     tcase_add_test(t, operands_broadcast_in_every_way);
     tcase_add_test(t, empty_operands_broadcast_to_nothing);
     tcase_add_test(t, elementwise_results_are_written_over_dying_operands);

@@ -192,6 +192,7 @@ static const struct {
     const bp_op *op; /* NULL: any */
     rule *apply;
 } rules[] = {
+    {NULL, absorb_expand}, /* before others look at the operands */
     {&bpi_op_detach, drop},
     {&bpi_op_cast, drop},
     {&bpi_op_reshape, skip_inner},
@@ -203,7 +204,6 @@ static const struct {
     {&bpi_op_permute, simplify_permute},
     {&bpi_op_matmul, absorb_transposes},
     {NULL, fold},
-    {NULL, absorb_expand},
 };
 
 bp_tensor *bpi_simplify(bpi_node *node) {
