@@ -283,6 +283,32 @@ START_TEST(reading_is_checked) {
 }
 END_TEST
 
+/* Asserts that `y` depends on `count` nodes, that they come in the order of recording, and no others. */
+static void expect_closure(bp_tensor *y, size_t count, bpi_closure *closure) {
+    ck_assert_int_eq(bpi_closure_of(graph, &y, 1, closure), BP_OK);
+    ck_assert_uint_eq(closure->count, count);
+    for (size_t k = 0; k < count; k++) {
+        ck_assert_uint_eq(closure->nodes[k]->slot, k);
+        ck_assert_uint_eq(closure->nodes[k]->mark, graph->mark);
+        ck_assert(k == 0 || closure->nodes[k - 1]->id < closure->nodes[k]->id);
+    }
+    ck_assert_ptr_eq(closure->nodes[count - 1], y->node);
+}
+
+START_TEST(what_a_tensor_depends_on_is_found_wherever_it_lies) {
+    bp_tensor *x = bp_input(graph, "x", BP_F32, BP_SHAPE(2, 3)), *other = x;
+    for (int k = 0; k < 1000; k++)
+        other = bp_relu(other);
+    bp_tensor *y = bp_add(bp_neg(x), x);
+    bpi_closure closure = {0};
+    expect_closure(y, 3, &closure);        /* few, far apart */
+    expect_closure(other, 1001, &closure); /* all of a range */
+    expect_closure(bp_add(y, other), 1004, &closure);
+    expect_closure(x, 1, &closure);
+    bpi_free(closure.nodes);
+}
+END_TEST
+
 START_TEST(the_graph_is_described) {
     bp_tensor *x = bp_input(graph, "x", BP_F32, BP_SHAPE(2, 3));
     const char *text = bp_graph_text(bp_softmax(bp_relu(x), -1));
@@ -350,6 +376,7 @@ static Suite *suite(void) {
     tcase_add_test(t, scalars_change_at_run_time);
     tcase_add_test(t, numbers_outside_an_integer_type_are_cut);
     tcase_add_test(t, reading_is_checked);
+    tcase_add_test(t, what_a_tensor_depends_on_is_found_wherever_it_lies);
     tcase_add_test(t, the_graph_is_described);
     tcase_add_test(t, variables_are_copied_in_and_out);
     tcase_add_test(t, null_graphs_and_models_are_survived);

@@ -98,6 +98,16 @@ START_TEST(equal_nodes_are_computed_once) {
 }
 END_TEST
 
+START_TEST(equal_nodes_are_found_among_many_readers_of_one_tensor) {
+    enum { SLOPES = 100 };
+    bp_tensor *x = counting("x", BP_SHAPE(3), -1), *y = x;
+    for (int k = 0; k < 2 * SLOPES; k++)
+        y = bp_add(y, bp_leaky_relu(x, k % SLOPES / (double)SLOPES));
+    ck_assert_int_eq(steps_of(y, "leaky_relu"), SLOPES);
+    ck_assert_double_eq_tol(first_of(y), -1 - (SLOPES - 1), 1e-12);
+}
+END_TEST
+
 START_TEST(nodes_that_differ_in_an_attribute_are_not_merged) {
     bp_tensor *x = counting("x", BP_SHAPE(3), -1);
     bp_tensor *y = bp_add(bp_leaky_relu(x, 0.25), bp_leaky_relu(x, 0.5));
@@ -348,7 +358,8 @@ static void fill_batch(bp_tensor *x, bp_tensor *t) {
 
 START_TEST(a_product_takes_up_a_bias_and_a_relu) {
     bp_tensor *x = counting("x", BP_SHAPE(2, 3, 4), -11), *w = counting("w", BP_SHAPE(4, 5), -9);
-    bp_tensor *row = counting("row", BP_SHAPE(1, 5), -30), *column = counting("c", BP_SHAPE(3, 1), 1);
+    bp_tensor *row = counting("row", BP_SHAPE(1, 5), -30),
+              *column = counting("c", BP_SHAPE(3, 1), 1);
     bp_tensor *y = bp_relu(bp_add(row, bp_matmul(x, w)));
     ck_assert_int_eq(program_of(&y, 1)->step_count, 1);
     expect_as_naive(y);
@@ -484,6 +495,21 @@ START_TEST(a_replay_takes_no_memory) {
         fill_batch(x, t);
         ck_assert_int_eq(bp_step(adam, loss), BP_OK);
         ck_assert(isfinite(bp_item(loss)));
+    }
+    ck_assert_uint_eq(bpi_alloc_count(), before);
+}
+END_TEST
+
+START_TEST(a_step_recorded_anew_takes_no_memory) {
+    bp_optimizer *adam = bp_adam(model, NULL);
+    uint64_t before = 0;
+    for (int step = 0; step < 5; step++) {
+        if (step == 2)
+            before = bpi_alloc_count();
+        bp_graph_reset(graph);
+        bp_tensor *x, *t, *loss = network(&x, &t, 4);
+        fill_batch(x, t);
+        ck_assert_int_eq(bp_step(adam, loss), BP_OK);
     }
     ck_assert_uint_eq(bpi_alloc_count(), before);
 }
@@ -952,7 +978,8 @@ START_TEST(a_plan_is_printed) {
     bp_tensor *x, *t, *loss = network(&x, &t, 16);
     const char *text = bp_plan_text(&loss, 1);
     ck_assert_ptr_nonnull(text);
-    ck_assert_ptr_nonnull(strstr(text, "matmul+add+relu(x[16,20], hidden.weight[20,30], hidden.bias[30])"));
+    ck_assert_ptr_nonnull(
+        strstr(text, "matmul+add+relu(x[16,20], hidden.weight[20,30], hidden.bias[30])"));
     ck_assert_ptr_nonnull(strstr(text, "instructions"));
     ck_assert_ptr_nonnull(strstr(text, "arena"));
     ck_assert_ptr_null(loss->value); /* printed, not run */
@@ -965,6 +992,7 @@ static Suite *suite(void) {
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, equal_nodes_are_computed_once);
+    tcase_add_test(t, equal_nodes_are_found_among_many_readers_of_one_tensor);
     tcase_add_test(t, nodes_that_differ_in_an_attribute_are_not_merged);
     tcase_add_test(t, inputs_are_not_merged);
     tcase_add_test(t, random_ops_are_not_merged_or_folded);
@@ -989,6 +1017,7 @@ static Suite *suite(void) {
     tcase_add_test(t, buffers_that_live_together_lie_apart);
     tcase_add_test(t, the_arena_of_a_step_is_near_the_least);
     tcase_add_test(t, a_replay_takes_no_memory);
+    tcase_add_test(t, a_step_recorded_anew_takes_no_memory);
     tcase_add_test(t, a_plan_is_found_again_after_a_reset);
     tcase_add_test(t, a_plan_found_again_reads_the_new_leaves);
     tcase_add_test(t, constants_of_other_value_are_another_plan);
