@@ -72,17 +72,15 @@ static bool one_row_for_all(const bpi_chain *c, const bpi_feed *x) {
 
 /* ---- buffers ------------------------------------------------------------------------------------ */
 
-/* The op that reads a value last, or the last one of all for what is summed; -1: none. */
-static int last_reader(const bpi_chain *c, int value) {
-    int last = -1;
+/* By value: the op that reads it last, or the number of ops for what is summed; -1: none. */
+static void find_last_readers(const bpi_chain *c, int *last) {
+    for (int value = 0; value < c->inputs + c->ops; value++)
+        last[value] = -1;
     for (int k = 0; k < c->ops; k++)
         for (int i = 0; i < c->op[k].inputs; i++)
-            if (c->op[k].x[i] == value)
-                last = k;
+            last[c->op[k].x[i]] = k;
     for (int k = 0; k < c->sums; k++)
-        if (c->sum[k].value == value)
-            last = c->ops;
-    return last;
+        last[c->sum[k].value] = c->ops;
 }
 
 static int8_t take_buffer(bpi_chain *c, uint64_t *free) {
@@ -100,6 +98,8 @@ static int8_t take_buffer(bpi_chain *c, uint64_t *free) {
  * buffer is for the sums of a block. */
 static void share_buffers(bpi_chain *c) {
     uint64_t free = UINT64_MAX;
+    int last[BPI_CHAIN_INPUTS + BPI_CHAIN_OPS];
+    find_last_readers(c, last);
     c->buffers = 0;
     for (int k = 0; k < c->inputs; k++)
         c->buffer[k] = c->feed[k].kind == BPI_FEED_WHOLE ? -1 : take_buffer(c, &free);
@@ -107,7 +107,7 @@ static void share_buffers(bpi_chain *c) {
         const bpi_chain_op *op = &c->op[k];
         uint64_t dying = 0, same = 0;
         for (int value = c->inputs; value < c->inputs + k; value++)
-            if (c->buffer[value] >= 0 && last_reader(c, value) == k) {
+            if (c->buffer[value] >= 0 && last[value] == k) {
                 dying |= UINT64_C(1) << c->buffer[value];
                 if (c->op[value - c->inputs].item == op->item)
                     same |= UINT64_C(1) << c->buffer[value];
