@@ -26,8 +26,9 @@ typedef struct fusion {
     bpi_program *p;
     group *groups;
     size_t group_count;
-    bpi_uses uses;
+    bpi_uses uses;      /* reads: without those by the group that computes the register */
     uint32_t *group_of; /* by step; BPI_NONE: none */
+    uint8_t *op_of;     /* by step: which op of its group it is */
     const int *threads;
 } fusion;
 
@@ -110,12 +111,15 @@ static void join(fusion *f, group *g, uint32_t s) {
     const bpi_step *step = &f->p->steps[s];
     bool sum = step->kind != BPI_STEP_MAP;
     g->member[g->members++] = s;
+    f->op_of[s] = (uint8_t)g->ops;
     g->ops += !sum;
     g->sums += sum;
-    for (int k = 0; k < step->inputs && !sum; k++) {
+    for (int k = 0; k < step->inputs; k++) {
         bool own = false;
         is_there(f, g, step->x[k], &own);
-        if (!own && !has_input(g, f->p, step->x[k]))
+        if (own)
+            f->uses.reads[root(f->p, step->x[k])]--;
+        else if (!has_input(g, f->p, step->x[k]))
             g->input[g->inputs++] = step->x[k];
     }
     f->group_of[s] = (uint32_t)(g - f->groups);
@@ -157,29 +161,14 @@ static void form_groups(fusion *f) {
 
 /* The number of the value that a register is in a chain. */
 static uint8_t value_of(const fusion *f, const group *g, uint32_t reg) {
-    int ops = 0;
-    for (int k = 0; k < g->members; k++) {
-        const bpi_step *step = &f->p->steps[g->member[k]];
-        if (root(f->p, step->y) == root(f->p, reg) && step->kind == BPI_STEP_MAP)
-            return (uint8_t)(g->inputs + ops);
-        ops += step->kind == BPI_STEP_MAP;
-    }
+    uint32_t maker = f->uses.maker[root(f->p, reg)];
+    if (maker != BPI_NONE && f->group_of[maker] == g - f->groups)
+        return (uint8_t)(g->inputs + f->op_of[maker]);
     int k = 0;
     while (root(f->p, g->input[k]) != root(f->p, reg) ||
            f->p->regs[g->input[k]].type != f->p->regs[reg].type)
         k++;
     return (uint8_t)k;
-}
-
-/* How many of the reads of a register are by the group itself. */
-static uint32_t own_reads(const fusion *f, const group *g, uint32_t reg) {
-    uint32_t count = 0;
-    for (int m = 0; m < g->members; m++) {
-        const bpi_step *step = &f->p->steps[g->member[m]];
-        for (int k = 0; k < step->inputs; k++)
-            count += root(f->p, step->x[k]) == root(f->p, reg);
-    }
-    return count;
 }
 
 static bool fill_op(const fusion *f, const group *g, const bpi_step *step, bpi_chain_op *op) {
@@ -229,7 +218,7 @@ static bool fill_chain(const fusion *f, const group *g, bpi_chain *c) {
         if (step->kind == BPI_STEP_MAP) {
             if (!fill_op(f, g, step, &c->op[c->ops]))
                 return false;
-            if (f->uses.reads[root(f->p, step->y)] > own_reads(f, g, step->y))
+            if (f->uses.reads[root(f->p, step->y)] > 0)
                 c->op[c->ops].output = (int8_t)c->outputs++;
             c->ops++;
         } else {
@@ -318,8 +307,9 @@ bp_status bpi_fuse(bpi_program *p, const int *threads) {
     fusion f = {.p = p,
                 .threads = threads,
                 .groups = bpi_alloc((steps + 1) * sizeof *f.groups),
-                .group_of = bpi_alloc((steps + 1) * sizeof *f.group_of)};
-    bool ok = f.groups && f.group_of && bpi_note_uses(p, &f.uses);
+                .group_of = bpi_alloc((steps + 1) * sizeof *f.group_of),
+                .op_of = bpi_alloc(steps + 1)};
+    bool ok = f.groups && f.group_of && f.op_of && bpi_note_uses(p, &f.uses);
     if (ok) {
         memset(f.group_of, 0xFF, (steps + 1) * sizeof *f.group_of); /* BPI_NONE */
         form_groups(&f);
@@ -328,6 +318,7 @@ bp_status bpi_fuse(bpi_program *p, const int *threads) {
     }
     bpi_free(f.groups);
     bpi_free(f.group_of);
+    bpi_free(f.op_of);
     bpi_free_uses(&f.uses);
     return ok ? BP_OK : BP_ERR_MEMORY;
 }
