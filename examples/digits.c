@@ -1,7 +1,7 @@
 /* Learns to read the 1,797 handwritten digits that come with the library, in about a second:
  * from four fifths of them, and is then tested on the fifth that it has not seen.
  *
- *     digits [--epochs N] [--seed S] [--naive]
+ *     digits [--epochs N] [--seed S] [--naive] [--profile]
  *
  * 64 pixels, 48 relu units, a softmax over ten classes; Adam on shuffled batches of 32. */
 #include <backprop.h>
@@ -116,16 +116,19 @@ static double test(bp_graph *graph, const part *held) {
 int main(int argc, char **argv) {
     int epochs = 30;
     uint64_t seed = 1;
-    bool naive = false;
+    bool naive = false, profile = false;
     for (int k = 1; k < argc; k++) {
         if (strcmp(argv[k], "--naive") == 0)
             naive = true;
+        else if (strcmp(argv[k], "--profile") == 0)
+            profile = true;
         else if (strcmp(argv[k], "--epochs") == 0 && k + 1 < argc)
             epochs = atoi(argv[++k]);
         else if (strcmp(argv[k], "--seed") == 0 && k + 1 < argc)
             seed = strtoull(argv[++k], NULL, 10);
         else
-            return fprintf(stderr, "usage: digits [--epochs N] [--seed S] [--naive]\n"), 2;
+            return fprintf(stderr, "usage: digits [--epochs N] [--seed S] [--naive] [--profile]\n"),
+                   2;
     }
     static part seen, held;
     bp_dataset data;
@@ -140,6 +143,7 @@ int main(int argc, char **argv) {
     bp_graph *training = bp_graph_new(model), *testing = bp_graph_new(model);
     bp_set_executor(training, naive ? BP_NAIVE : BP_PLANNED);
     bp_set_executor(testing, naive ? BP_NAIVE : BP_PLANNED);
+    bp_profile(training, profile); /* where the time of a step goes, shown at the end */
     bp_adam_config config = bp_adam_defaults();
     config.lr = 0.003;
     double accuracy = 0;
@@ -149,6 +153,8 @@ int main(int argc, char **argv) {
         fprintf(stderr, "digits: %s\n", bp_error(training));
     printf("\naccuracy on %lld digits that it has not seen: %.4f\n", (long long)held.count,
            accuracy);
+    if (profile)
+        printf("\n%s", bp_profile_text(training));
     bp_graph_free(testing);
     bp_graph_free(training);
     bp_model_free(model);

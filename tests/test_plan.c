@@ -986,6 +986,45 @@ START_TEST(a_plan_is_printed) {
 }
 END_TEST
 
+static bool profile_says(const char *text) {
+    return strstr(bp_profile_text(graph), text) != NULL;
+}
+
+START_TEST(runs_are_profiled) {
+    bp_tensor *x = counting("a \"b\"", BP_SHAPE(8, 8), 0), *y = bp_relu(bp_matmul(x, x));
+    bp_eval(&y, 1); /* before: not counted */
+    ck_assert_int_eq(bp_profile(graph, true), BP_OK);
+    ck_assert_str_eq(bp_profile_text(graph), "");
+    for (int run = 0; run < 3; run++) {
+        bp_touch(x);
+        ck_assert_int_eq(bp_eval(&y, 1), BP_OK);
+    }
+    bp_profile(graph, false);
+    bp_touch(x);
+    bp_eval(&y, 1);
+    ck_assert(profile_says("plan 1: 3 runs") && profile_says("matmul+relu(") && profile_says("1088 flops"));
+    const char *json = bp_profile_json(graph);
+    ck_assert(json[0] == '[' && strstr(json, "\"runs\": 3") && strstr(json, "\"flops\": 1088"));
+    ck_assert(strstr(json, "a \\u0022b\\u0022") && strstr(json, "\"ops\": \"matmul+relu\""));
+    bp_profile(graph, true);
+    ck_assert_str_eq(bp_profile_text(graph), ""); /* forgotten */
+    ck_assert_int_eq(bp_profile(NULL, true), BP_ERR_ARGUMENT);
+    ck_assert_ptr_null(bp_profile_text(NULL));
+}
+END_TEST
+
+/* As of a momentum that fades. */
+START_TEST(tiny_results_are_flushed) {
+    bp_tensor *v = state("v", 1e-300), *faded = bp_assign(v, bp_scale(v, 1e-10));
+    ck_assert_int_eq(bp_eval(&faded, 1), BP_OK);
+#if defined(__x86_64__)
+    ck_assert_double_eq(variable_of("v"), 0);
+#endif
+    volatile double tiny = 1e-300; /* the program's own arithmetic is as before */
+    ck_assert_double_gt(tiny * 1e-10, 0);
+}
+END_TEST
+
 static Suite *suite(void) {
     Suite *s = suite_create("plan");
     TCase *t = tcase_create("plan");
@@ -1044,6 +1083,8 @@ static Suite *suite(void) {
     tcase_add_test(t, every_allocation_may_fail);
     tcase_add_test(t, wrong_calls_are_refused_with_words);
     tcase_add_test(t, a_plan_is_printed);
+    tcase_add_test(t, runs_are_profiled);
+    tcase_add_test(t, tiny_results_are_flushed);
     suite_add_tcase(s, t);
     return s;
 }

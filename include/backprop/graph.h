@@ -144,7 +144,9 @@ BP_API bp_status bp_grads(bp_tensor *const *targets, bp_tensor *const *cotangent
 /* ---- how it runs ------------------------------------------------------------------------------ */
 
 typedef enum bp_executor {
-    BP_PLANNED = 0, /* compiled: simplified, placed in one arena, optimised kernels */
+    /* compiled: simplified, placed in one arena, optimised kernels; results below the smallest normal
+     * number are 0, where a CPU would take a hundred cycles for each of them */
+    BP_PLANNED = 0,
     BP_NAIVE = 1    /* one op at a time, fresh buffers poisoned with NaN, reference kernels */
 } bp_executor;
 
