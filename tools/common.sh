@@ -64,12 +64,13 @@ need_packages() {
     fi
 }
 
-# Unpacks Debian packages for 64-bit ARM, $2 and what follows, in folder $1. apt keeps what it knows of
-# that architecture in the same folder: the system is not asked to take it in, nor for root.
+# Unpacks Debian packages for 64-bit ARM, $2 and what follows, in folder $1, beside sysroot.cross, which
+# tells meson where that is. apt keeps what it knows of that architecture in the same folder: the system
+# is not asked to take it in, nor for root.
 unpack_arm64() {
     local folder=$PWD/$1 log=$PWD/$1.log package
     shift
-    [ ! -f "$folder/complete" ] || return 0
+    ! grep -qsF "'$folder'" "$folder/sysroot.cross" || return 0
     say "Fetching for 64-bit ARM: $*"
     rm -rf "$folder" && mkdir -p "$folder"/apt/{lists,cache/archives,packages}/partial
     local apt=(apt-get -q -o APT::Architecture=arm64 -o APT::Architectures::=arm64
@@ -88,7 +89,7 @@ unpack_arm64() {
     find "$folder/usr/lib" -type l -lname '/*' -printf '%l\n%p\n' |
         while read -r target && read -r link; do ln -sf "${target##*/}" "$link"; done
     rm -rf "$folder/apt"
-    touch "$folder/complete"
+    printf "[constants]\nsysroot = '%s'\n" "$folder" >"$folder/sysroot.cross"
 }
 
 # Configures folder $1 with the meson options that follow.
