@@ -10,7 +10,7 @@ static bool is_float(const sample *x) { return bp_dtype_is_float(bp_tensor_dtype
  * values, and the gradient, which takes the same way back. */
 static void check_move(const sample *x, bp_tensor *y, const int64_t *from) {
     int64_t count = bp_tensor_count(y);
-    double *want = malloc((size_t)count * sizeof *want + 8);
+    double *want = calloc((size_t)count + 1, sizeof *want);
     double *gx = calloc((size_t)x->count + 1, sizeof *gx);
     for (int64_t i = 0; i < count; i++)
         want[i] = from[i] < 0 ? 0 : x->v[from[i]];

@@ -64,6 +64,34 @@ need_packages() {
     fi
 }
 
+# Unpacks Debian packages for 64-bit ARM, $2 and what follows, in folder $1, beside sysroot.cross, which
+# tells meson where that is. apt keeps what it knows of that architecture in the same folder: the system
+# is not asked to take it in, nor for root.
+unpack_arm64() {
+    local folder=$PWD/$1 log=$PWD/$1.log package
+    shift
+    ! grep -qsF "'$folder'" "$folder/sysroot.cross" || return 0
+    say "Fetching for 64-bit ARM: $*"
+    rm -rf "$folder" && mkdir -p "$folder"/apt/{lists,cache/archives,packages}/partial
+    local apt=(apt-get -q -o APT::Architecture=arm64 -o APT::Architectures::=arm64
+        -o APT::Sandbox::User= -o Acquire::Languages=none -o Dir::State::status=/dev/null
+        -o Dir::State::Lists="$folder/apt/lists" -o Dir::Cache="$folder/apt/cache")
+    if ! "${apt[@]}" update >"$log" 2>&1 ||
+        ! (cd "$folder/apt/packages" && "${apt[@]}" download "$@") >>"$log" 2>&1; then
+        grep -E '^(E|W|Err)' "$log" | head -n 5 >&2
+        fail "packages for 64-bit ARM could not be fetched (all of apt's words: $log): $*"
+    fi
+    for package in "$folder"/apt/packages/*.deb; do
+        dpkg -x "$package" "$folder"
+    done
+    # All libraries in one folder, and no link that leads out of it, to those of this machine.
+    mkdir -p "$folder/lib" && cp -a "$folder/lib" "$folder/usr" && rm -r "$folder/lib"
+    find "$folder/usr/lib" -type l -lname '/*' -printf '%l\n%p\n' |
+        while read -r target && read -r link; do ln -sf "${target##*/}" "$link"; done
+    rm -rf "$folder/apt"
+    printf "[constants]\nsysroot = '%s'\n" "$folder" >"$folder/sysroot.cross"
+}
+
 # Configures folder $1 with the meson options that follow.
 configure() {
     local folder=$1 log=$1/setup.log
