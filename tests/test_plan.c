@@ -419,7 +419,8 @@ START_TEST(a_product_moves_a_weight_by_its_momentum) {
         for (int step = 0; step < 3; step++)
             ck_assert_int_eq(bp_step(sgd, loss), BP_OK);
         float *weight = (float *)trained[executor];
-        ck_assert_int_eq(bp_model_read(model, "hidden.weight", weight, 20 * 30 * sizeof *weight), BP_OK);
+        ck_assert_int_eq(bp_model_read(model, "hidden.weight", weight, 20 * 30 * sizeof *weight),
+                         BP_OK);
         int moves = 0;
         const bpi_program *p = &graph->plans->first->program;
         for (size_t s = 0; s < p->step_count; s++)
@@ -986,9 +987,7 @@ START_TEST(a_plan_is_printed) {
 }
 END_TEST
 
-static bool profile_says(const char *text) {
-    return strstr(bp_profile_text(graph), text) != NULL;
-}
+static bool profile_says(const char *text) { return strstr(bp_profile_text(graph), text) != NULL; }
 
 START_TEST(runs_are_profiled) {
     bp_tensor *x = counting("a \"b\"", BP_SHAPE(8, 8), 0), *y = bp_relu(bp_matmul(x, x));
@@ -1002,7 +1001,8 @@ START_TEST(runs_are_profiled) {
     bp_profile(graph, false);
     bp_touch(x);
     bp_eval(&y, 1);
-    ck_assert(profile_says("plan 1: 3 runs") && profile_says("matmul+relu(") && profile_says("1088 flops"));
+    ck_assert(profile_says("plan 1: 3 runs") && profile_says("matmul+relu(") &&
+              profile_says("1088 flops"));
     const char *json = bp_profile_json(graph);
     ck_assert(json[0] == '[' && strstr(json, "\"runs\": 3") && strstr(json, "\"flops\": 1088"));
     ck_assert(strstr(json, "a \\u0022b\\u0022") && strstr(json, "\"ops\": \"matmul+relu\""));
@@ -1010,6 +1010,35 @@ START_TEST(runs_are_profiled) {
     ck_assert_str_eq(bp_profile_text(graph), ""); /* forgotten */
     ck_assert_int_eq(bp_profile(NULL, true), BP_ERR_ARGUMENT);
     ck_assert_ptr_null(bp_profile_text(NULL));
+}
+END_TEST
+
+/* A chain and a product that are large enough to be cut; three shapes of what is broadcast. */
+START_TEST(threads_change_no_bit) {
+    enum { ROWS = 300, COLUMNS = 701 };
+    static double values[ROWS * COLUMNS], got[4][ROWS * COLUMNS];
+    for (int64_t k = 0; k < ROWS * COLUMNS; k++)
+        values[k] = (double)draw(2000) / 1000 - 1;
+    bp_tensor *x = input("x", BP_SHAPE(ROWS, COLUMNS)), *row = input("row", BP_SHAPE(COLUMNS)),
+              *column = input("column", BP_SHAPE(ROWS, 1)),
+              *w = input("w", BP_SHAPE(COLUMNS, COLUMNS / 2));
+    static double wide[COLUMNS * (COLUMNS / 2)];
+    memcpy(wide, values, sizeof wide < sizeof values ? sizeof wide : sizeof values);
+    bp_write(x, values), bp_write(row, values), bp_write(column, values), bp_write(w, wide);
+    bp_tensor *y = bp_tanh(bp_add(bp_mul(bp_scale(x, 3), row), column)), *z = bp_matmul(y, w);
+    size_t bytes = ROWS * COLUMNS * sizeof(double), product = ROWS * (COLUMNS / 2) * sizeof(double);
+    for (int threads = 1; threads <= 3; threads++) {
+        bp_set_threads(graph, threads);
+        bp_touch(x);
+        ck_assert_int_eq(bp_read(y, got[threads], bytes), BP_OK);
+        ck_assert_mem_eq(got[threads], got[1], bytes);
+    }
+    for (int threads = 1; threads <= 3; threads++) {
+        bp_set_threads(graph, threads);
+        bp_touch(x);
+        ck_assert_int_eq(bp_read(z, got[threads], product), BP_OK);
+        ck_assert_mem_eq(got[threads], got[1], product);
+    }
 }
 END_TEST
 
@@ -1084,6 +1113,7 @@ static Suite *suite(void) {
     tcase_add_test(t, wrong_calls_are_refused_with_words);
     tcase_add_test(t, a_plan_is_printed);
     tcase_add_test(t, runs_are_profiled);
+    tcase_add_test(t, threads_change_no_bit);
     tcase_add_test(t, tiny_results_are_flushed);
     suite_add_tcase(s, t);
     return s;

@@ -147,7 +147,7 @@ typedef enum bp_executor {
     /* compiled: simplified, placed in one arena, optimised kernels; results below the smallest normal
      * number are 0, where a CPU would take a hundred cycles for each of them */
     BP_PLANNED = 0,
-    BP_NAIVE = 1    /* one op at a time, fresh buffers poisoned with NaN, reference kernels */
+    BP_NAIVE = 1 /* one op at a time, fresh buffers poisoned with NaN, reference kernels */
 } bp_executor;
 
 /* Chooses how the graph runs from now on. */

@@ -23,8 +23,9 @@ typedef void bpi_gemm_kernel(const bpi_gemm_work *work, const bpi_block *block, 
 
 enum { BPI_GEMM_PANEL = 64 * 1024, BPI_GEMM_OUTER = 4, BPI_GEMM_SMALL = 16 };
 
-/* `tiles` serves every shape. `small`: at most `lanes` columns and BPI_GEMM_SMALL rows and steps. `dots`: rows of op(a) and columns of op(b) must be contiguous. `outer`:
- * 1 <= k <= BPI_GEMM_OUTER and rows of op(b) contiguous. `width`: how many columns of c a tile has at most. */
+/* `tiles` serves every shape. `small`: at most `lanes` columns and BPI_GEMM_SMALL rows and steps.
+ * `dots`: rows of op(a) and columns of op(b) must be contiguous. `outer`: 1 <= k <= BPI_GEMM_OUTER
+ * and rows of op(b) contiguous. `width`: how many columns of c a tile has at most. */
 typedef struct bpi_gemm_kernels {
     bpi_gemm_kernel *tiles, *small, *dots, *outer;
     int width, lanes;

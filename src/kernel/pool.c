@@ -34,9 +34,9 @@ static struct {
     void *context;
     int pieces;
     unsigned float_settings; /* of the caller, for the threads that help it */
-    atomic_int wanted; /* threads that may be inside at once */
-    atomic_int next;   /* piece to take */
-    int made;          /* threads; by the caller that holds `busy` */
+    atomic_int wanted;       /* threads that may be inside at once */
+    atomic_int next;         /* piece to take */
+    int made;                /* threads; by the caller that holds `busy` */
     pthread_mutex_t lock;
     pthread_cond_t wake;
     atomic_int asleep; /* changed under the lock */

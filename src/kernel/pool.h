@@ -12,5 +12,7 @@ void bpi_pool_run(int threads, int pieces, void (*piece)(void *context, int inde
 /* Returns how many threads are worth using: the physical cores that the process may run on, by its
  * affinity and by the CPU quota of its control groups; at least 1. */
 int bpi_pool_default_threads(void);
+/* Returns `wanted`, or that number where it is 0. */
+int bpi_pool_threads(int wanted);
 
 #endif

@@ -144,3 +144,5 @@ int bpi_pool_default_threads(void) {
     pthread_once(&once, count);
     return default_threads;
 }
+
+int bpi_pool_threads(int wanted) { return wanted > 0 ? wanted : bpi_pool_default_threads(); }

@@ -2,8 +2,8 @@
  * softplus, erf and the normal distribution.
  *
  * Method: an argument is reduced by exponent (Cody and Waite 1980: x = n ln 2 + r with ln 2 in two
- * parts, so that n LN2_HIGH is exact), the rest is a polynomial (vec_tables.h). The whole range is served: denormals, infinities, NaN; results underflow
- * gradually. The bounds in ulp are stated and checked in tests/test_map_kernels.c. */
+ * parts, so that n LN2_HIGH is exact), the rest is a polynomial (vec_tables.h). The whole range is
+ * served: denormals, infinities, NaN; results underflow gradually. The bounds in ulp are stated and checked in tests/test_map_kernels.c. */
 #ifndef BPI_KERNEL_VEC_MATH_H
 #define BPI_KERNEL_VEC_MATH_H
 

@@ -159,7 +159,8 @@ void bpi_chain_prepare(bpi_chain *c, const bp_type *const *types, const bp_shape
     }
     collapse(c, domain);
     for (int k = 0; k < c->inputs; k++)
-        c->feed[k].kind = bp_shape_count(types[k]->shape) == c->count ? BPI_FEED_WHOLE : BPI_FEED_ROWS;
+        c->feed[k].kind =
+            bp_shape_count(types[k]->shape) == c->count ? BPI_FEED_WHOLE : BPI_FEED_ROWS;
     share_buffers(c);
     choose_block(c);
     for (int k = 0; k < c->inputs; k++)
@@ -391,12 +392,9 @@ static bp_status run_part(const bpi_chain *c, int64_t first, int64_t end) {
     values v;
     bp_status status = BP_OK;
     start(c, &v, room, first, end);
-    for (int64_t n; status == BP_OK; ) {
+    for (int64_t n; status == BP_OK && first < end; first += n) {
         n = block_at(c, first, end);
         status = run_block(c, &v, first, n);
-        first += n;
-        if (first == end)
-            break;
         advance(c, &v, n);
     }
     for (int k = 0; k < c->sums; k++)
@@ -444,7 +442,7 @@ bp_status bpi_chain_run(const bpi_chain *c) {
         return BP_OK;
     }
     if (c->count >= WORTH_THREADS && c->sums == 0) {
-        int threads = *c->threads > 0 ? *c->threads : bpi_pool_default_threads();
+        int threads = bpi_pool_threads(*c->threads);
         if (threads > 1)
             return run_parts(c, threads);
     }

@@ -10,7 +10,8 @@ enum {
     BPI_CHAIN_INPUTS = 16, /* most operands */
     BPI_CHAIN_OPS = 24,    /* most ops */
     BPI_CHAIN_SUMS = 2,    /* most sums */
-    BPI_CHAIN_ROOM = 28672 /* bytes for blocks: with what is read and written they fit the first cache */
+    BPI_CHAIN_ROOM =
+        28672 /* bytes for blocks: with what is read and written they fit the first cache */
 };
 
 /* How an operand is fed to the ops. */
@@ -40,10 +41,10 @@ typedef struct bpi_chain_op {
 /* A sum of the result of an op: over everything, or over the leading dimensions, leaving a row. */
 typedef struct bpi_chain_sum {
     uint8_t value;
-    uint8_t output; /* of the chain */
-    bp_dtype dtype; /* f32 or f64 */
+    uint8_t output;  /* of the chain */
+    bp_dtype dtype;  /* f32 or f64 */
     bpi_map_fn *add; /* of that dtype */
-    int64_t row;    /* elements that are left; 1: everything is summed */
+    int64_t row;     /* elements that are left; 1: everything is summed */
 } bpi_chain_sum;
 
 /* Its arrays are as long as they need to be: most chains are short. */
@@ -56,8 +57,9 @@ typedef struct bpi_chain {
     int64_t row, block;        /* elements: the last size, and how many at a time */
     size_t buffer_bytes;       /* of a buffer for the values of one block */
     int buffers;               /* at most BPI_CHAIN_ROOM bytes in all */
-    int8_t buffer[BPI_CHAIN_INPUTS + BPI_CHAIN_OPS]; /* of each value; -1: it has memory of its own */
-    bpi_feed *feed;                                  /* of each operand */
+    int8_t
+        buffer[BPI_CHAIN_INPUTS + BPI_CHAIN_OPS]; /* of each value; -1: it has memory of its own */
+    bpi_feed *feed;                               /* of each operand */
     bpi_chain_op *op;
     bpi_chain_sum *sum;
     const void **x; /* where operands and outputs are now */

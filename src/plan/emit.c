@@ -96,7 +96,9 @@ static bool emit_step(bpi_plan *plan, const bpi_step *step, bpi_instruction *to,
     switch ((bpi_step_kind)step->kind) {
     case BPI_STEP_MAP: return emit_map(&plan->program, step, to);
     case BPI_STEP_KERNEL: return emit_kernel(plan, step, to, why);
-    case BPI_STEP_PRODUCT: *to = (bpi_instruction){.run = run_product, .more = step->product}; break;
+    case BPI_STEP_PRODUCT:
+        *to = (bpi_instruction){.run = run_product, .more = step->product};
+        break;
     case BPI_STEP_CHAIN: *to = (bpi_instruction){.run = run_chain, .more = step->chain}; break;
     case BPI_STEP_COPY: break;
     }

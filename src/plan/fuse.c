@@ -204,8 +204,13 @@ static bpi_chain *new_chain(const fusion *f, const group *g) {
     void **y = bpi_arena_alloc(&p->memory, (ops + sums) * sizeof *y);
     if (!c || !feed || !op || !sum || !x || !y)
         return NULL;
-    *c = (bpi_chain){.inputs = g->inputs, .feed = feed, .op = op, .sum = sum, .x = x, .y = y,
-                      .threads = f->threads};
+    *c = (bpi_chain){.inputs = g->inputs,
+                     .feed = feed,
+                     .op = op,
+                     .sum = sum,
+                     .x = x,
+                     .y = y,
+                     .threads = f->threads};
     return c;
 }
 
@@ -222,12 +227,12 @@ static bool fill_chain(const fusion *f, const group *g, bpi_chain *c) {
                 c->op[c->ops].output = (int8_t)c->outputs++;
             c->ops++;
         } else {
-            c->sum[c->sums++] = (bpi_chain_sum){.value = value_of(f, g, step->x[0]),
-                                                .output = (uint8_t)c->outputs++,
-                                                .dtype = f->p->regs[step->y].type->dtype,
-                                                .add = bpi_map(BPI_MAP_ADD,
-                                                               f->p->regs[step->y].type->dtype),
-                                                .row = row_of_sum(f->p, step)};
+            c->sum[c->sums++] =
+                (bpi_chain_sum){.value = value_of(f, g, step->x[0]),
+                                .output = (uint8_t)c->outputs++,
+                                .dtype = f->p->regs[step->y].type->dtype,
+                                .add = bpi_map(BPI_MAP_ADD, f->p->regs[step->y].type->dtype),
+                                .row = row_of_sum(f->p, step)};
         }
     }
     const bp_type *types[BPI_CHAIN_INPUTS];

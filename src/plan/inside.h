@@ -137,8 +137,9 @@ typedef struct bpi_program {
     size_t bound_bytes; /* the least that any placement of these lifetimes needs */
 } bpi_program;
 
-/* Makes a program of what the roots need: the first `targets` of them are targets. `leaf_of`
- * gives, by node id, the number of the leaf that a leaf node stands for, or BPI_NONE. On failure bpi_program_free is still to be called. */
+/* Makes a program of what the roots need: the first `targets` of them are targets. `leaf_of` gives,
+ * by node id, the number of the leaf that a leaf node stands for, or BPI_NONE. On failure
+ * bpi_program_free is still to be called. */
 bp_status bpi_program_of(const bpi_rewritten *rewritten, int targets, const uint32_t *leaf_of,
                          size_t leaf_count, bpi_program *program, bp_failure *why);
 void bpi_program_free(bpi_program *program);
@@ -207,7 +208,7 @@ struct bpi_plan {
     size_t *use_start;       /* ... uses[use_start[k]..use_start[k + 1]) */
     uint64_t **random_state; /* of the instructions that draw: {seed, ordinal, step} */
     size_t random_count;
-    uint64_t *profile; /* nanoseconds of each instruction in profiled_runs runs; NULL: never measured */
+    uint64_t *profile; /* nanoseconds of each instruction so far; NULL: never measured */
     uint64_t profiled_runs;
     const char *base; /* the arena that the operands point into; NULL: nowhere yet */
 };

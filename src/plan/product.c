@@ -37,9 +37,8 @@ void bpi_plan_product_run(const bpi_plan_product *p) {
     }
     if (p->bias)
         f.bias = p->x[p->bias];
-    int threads = p->gemm.pieces > 1 ? *p->threads : 1;
-    bpi_gemm_run(&p->gemm, &f, p->x[0], p->x[1], p->y[0],
-                 threads > 0 ? threads : bpi_pool_default_threads());
+    int threads = p->gemm.pieces > 1 ? bpi_pool_threads(*p->threads) : 1;
+    bpi_gemm_run(&p->gemm, &f, p->x[0], p->x[1], p->y[0], threads);
 }
 
 bool bpi_product_may_overwrite(const bpi_plan_product *p, int input, int output) {
@@ -51,7 +50,7 @@ bool bpi_product_may_overwrite(const bpi_plan_product *p, int input, int output)
 typedef struct joining {
     bpi_program *p;
     bpi_uses uses;
-    bool *gone;        /* by step: a product has taken it up */
+    bool *gone; /* by step: a product has taken it up */
     uint32_t
         *assigned; /* by register that is a root: the one that a variable there takes; BPI_NONE */
 } joining;
@@ -252,8 +251,8 @@ static uint32_t results_of(joining *j, const candidate *c) {
 static bool join_step(joining *j, uint32_t s, const bpi_product *shape, const int *threads) {
     bpi_program *p = j->p;
     const bpi_step *step = &p->steps[s];
-    candidate c = {.x = {step->x[0], step->x[1]}, .inputs = 2, .y = step->y, .at = s,
-                   .moved = BPI_NONE};
+    candidate c = {
+        .x = {step->x[0], step->x[1]}, .inputs = 2, .y = step->y, .at = s, .moved = BPI_NONE};
     double bytes;
     c.product = bpi_arena_alloc(&p->memory, sizeof *c.product);
     if (!c.product)

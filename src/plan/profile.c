@@ -45,7 +45,8 @@ bp_status bp_profile(bp_graph *graph, bool on) {
         return BP_ERR_ARGUMENT;
     graph->profiling = on;
     graph->profile_overhead = (double)clock_time();
-    for (bpi_plan *plan = graph->plans ? graph->plans->first : NULL; plan && on; plan = plan->next) {
+    for (bpi_plan *plan = graph->plans ? graph->plans->first : NULL; plan && on;
+         plan = plan->next) {
         bpi_free(plan->profile);
         plan->profile = NULL;
         plan->profiled_runs = 0;
@@ -119,8 +120,8 @@ static void add_json_step(bpi_text *text, const bp_graph *graph, const bpi_plan 
     bpi_text_add(text,
                  ", \"seconds\": %.9g, \"share\": %.4g, \"flops\": %.0f, \"bytes\": %.0f, "
                  "\"gflops\": %.4g, \"gbytes\": %.4g}",
-                 time * 1e-9, ratio(time, total_of(graph, plan)), flops, bytes,
-                 ratio(flops, time), ratio(bytes, time));
+                 time * 1e-9, ratio(time, total_of(graph, plan)), flops, bytes, ratio(flops, time),
+                 ratio(bytes, time));
 }
 
 static void add_json_plan(bpi_text *text, const bp_graph *graph, const bpi_plan *plan, int number) {

@@ -19,7 +19,8 @@ static void note_steps(const bpi_program *p, bpi_uses *u) {
 
 bool bpi_note_uses(bpi_program *p, bpi_uses *u) {
     size_t bytes = (p->reg_count + 1) * sizeof(uint32_t);
-    size_t room = p->reg_count + p->step_count + p->step_capacity + 1; /* a new one for every result */
+    size_t room =
+        p->reg_count + p->step_count + p->step_capacity + 1; /* a new one for every result */
     *u = (bpi_uses){bpi_alloc(bytes), bpi_alloc(bytes), bpi_alloc_zeroed(bytes), bpi_alloc(bytes),
                     p->reg_count};
     bpi_reg *regs = bpi_realloc(p->regs, room * sizeof *regs);

@@ -14,10 +14,10 @@ typedef struct bpi_scratch {
     double nudge; /* by how much values were moved away from kinks; 0: not at all */
 } bpi_scratch;
 
-/* Copies what `loss` and, unless it is NULL, `wrt` depend on, in f64. Where an op lets no gradient into a float operand (detach, the
- * argument of a derivative that was recorded as an op), the operand keeps its present value in the copy,
- * so that differences see what reverse mode is meant to see. Where values stand on a kink, all of them
- * are moved a little. Close it in any case. */
+/* Copies what `loss` and, unless it is NULL, `wrt` depend on, in f64. Where an op lets no gradient
+ * into a float operand (detach, the argument of a derivative that was recorded as an op), the
+ * operand keeps its present value in the copy, so that differences see what reverse mode is meant
+ * to see. Where values stand on a kink, all of them are moved a little. Close it in any case. */
 bp_status bpi_scratch_open(bpi_check *check, bp_tensor *loss, bp_tensor *wrt, bpi_scratch *scratch);
 void bpi_scratch_close(bpi_scratch *scratch);
 
