@@ -6,7 +6,7 @@
  *   program       the nodes that are left as steps over registers                   program.c
  *   products      matrix products prepared, with a bias, a relu or an update       product.c
  *   fusion        elementwise steps, and sums, that run together block by block
- *                                                                              fuse.c, chain.c
+ *                                                                              fuse.c, chain*.c
  *   placement     which register lives where, and for how long           place.c, offsets.c
  *   instructions  steps with their kernels and operands resolved                       emit.c
  *
