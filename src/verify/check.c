@@ -259,6 +259,14 @@ static void report_pass(op_check *check, int samples) {
                    has_second_order(op) ? " and second" : "", r->worst, r->where);
 }
 
+/* Puts the op's name before the words of a check that failed. */
+static void name_op(op_check *check) {
+    bp_check_report *r = check->base.report;
+    char text[sizeof r->text];
+    memcpy(text, r->text, sizeof text);
+    bpi_format(r->text, sizeof r->text, "%.60s: %s", check->op->name, text);
+}
+
 bp_status bpi_check_op(const bp_op *op, const bp_check_config *config, bp_check_report *report,
                        uint64_t *digest) {
     bp_check_report ignored;
@@ -279,6 +287,8 @@ bp_status bpi_check_op(const bp_op *op, const bp_check_config *config, bp_check_
         status = check_zeros(&check);
     if (status == BP_OK)
         report_pass(&check, samples);
+    else if (status == BP_ERR_CHECK)
+        name_op(&check);
     if (digest)
         *digest = check.base.digest;
     bpi_arena_free(&check.base.arena);
