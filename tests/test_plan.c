@@ -10,6 +10,7 @@
 #include "plan/chain.h"
 #include "plan/inside.h"
 #include "plan/offsets.h"
+#include "plan/product.h"
 
 static bp_model *model;
 static bp_graph *graph;
@@ -61,9 +62,11 @@ static int steps_of(bp_tensor *target, const char *op) {
         const bpi_step *step = &p->steps[s];
         for (int k = 0; step->chain && k < step->chain->ops; k++)
             count += is_named(step->chain->op[k].name, op);
+        for (int k = 0; step->product && k < step->product->op_count; k++)
+            count += is_named(step->product->ops[k], op);
         if (step->chain)
             count += step->chain->sums * is_named("sum", op);
-        else
+        else if (!step->product)
             count += is_named(step->op ? step->op->name : "copy", op);
     }
     return count;

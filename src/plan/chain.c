@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "graph.h"
 #include "kernel/pool.h"
 #include "kernel/reduce.h"
 
@@ -121,13 +122,6 @@ static double sum_block(const bpi_chain_sum *sum, const void *x, int64_t n) {
     return sum->dtype == BP_F64 ? total : (double)single;
 }
 
-static void store_total(const bpi_chain *c, const bpi_chain_sum *sum, double total) {
-    if (sum->dtype == BP_F64)
-        *(double *)c->y[sum->output] = total;
-    else
-        *(float *)c->y[sum->output] = (float)total;
-}
-
 /* ---- running ------------------------------------------------------------------------------------ */
 
 /* How many elements from `first` on, and before `end`, are the next block: never more than the rest of a
@@ -227,7 +221,7 @@ static bp_status run_part(const bpi_chain *c, int64_t first, int64_t end) {
     }
     for (int k = 0; k < c->sums; k++)
         if (c->sum[k].row == 1)
-            store_total(c, &c->sum[k], v.total[k]);
+            bpi_store(c->sum[k].dtype, c->y[c->sum[k].output], 0, v.total[k]);
     return status;
 }
 

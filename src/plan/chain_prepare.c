@@ -110,14 +110,19 @@ static void share_buffers(bpi_chain *c) {
     c->buffers += c->sums > 0;
 }
 
-/* How many elements of all values together fit the first cache, and of those in buffers the room. */
-static int64_t most_in_block(const bpi_chain *c) {
-    enum { FIRST_CACHE = 40 * 1024, LEAST = 64, MOST = 1024, PADDING = 64 };
+/* The bytes of an element of the widest value. */
+static int64_t widest_item(const bpi_chain *c) {
     int64_t item = 1;
-    for (int k = 0; k < c->inputs; k++)
-        item = (int64_t)c->feed[k].item > item ? (int64_t)c->feed[k].item : item;
-    for (int k = 0; k < c->ops; k++)
-        item = c->op[k].item > item ? c->op[k].item : item;
+    for (int k = 0; k < c->inputs + c->ops; k++) {
+        int64_t own = k < c->inputs ? (int64_t)c->feed[k].item : c->op[k - c->inputs].item;
+        item = own > item ? own : item;
+    }
+    return item;
+}
+
+/* How many elements of all values together fit the first cache, and of those in buffers the room. */
+static int64_t most_in_block(const bpi_chain *c, int64_t item) {
+    enum { FIRST_CACHE = 40 * 1024, LEAST = 64, MOST = 1024, PADDING = 64 };
     int64_t streams = c->buffers;
     for (int k = 0; k < c->inputs + c->ops; k++)
         streams += c->buffer[k] < 0;
@@ -130,16 +135,11 @@ static int64_t most_in_block(const bpi_chain *c) {
 
 /* A block is whole rows, or a part of a longer one. */
 static void choose_block(bpi_chain *c) {
-    int64_t most = most_in_block(c);
+    int64_t item = widest_item(c), most = most_in_block(c, item);
     c->block = c->row >= most || c->row == 0 ? most : most / c->row * c->row;
     int64_t used = c->count < c->block ? c->count : c->block;
-    size_t item = 1;
-    for (int k = 0; k < c->inputs + c->ops; k++) {
-        size_t own = k < c->inputs ? c->feed[k].item : c->op[k - c->inputs].item;
-        item = own > item ? own : item;
-    }
     /* not a power of two: equal places of many buffers would compete for the same lines of the cache */
-    c->buffer_bytes = ((size_t)used * item + 63) / 64 * 64 + 64;
+    c->buffer_bytes = (size_t)((used * item + 63) / 64 * 64 + 64);
 }
 
 void bpi_chain_prepare(bpi_chain *c, const bp_type *const *types, const bp_shape *domain) {

@@ -52,22 +52,6 @@ static bool may_overwrite(const bpi_program *p, const bpi_step *step, uint32_t o
 
 /* ---- new values of variables ----------------------------------------------------------------- */
 
-/* By register: the step that computes it, and the last that reads its memory; BPI_NONE: none. */
-typedef struct readers {
-    uint32_t *made, *read;
-} readers;
-
-static void note_readers(const bpi_program *p, const readers *r) {
-    for (size_t k = 0; k < p->reg_count; k++)
-        r->made[k] = r->read[k] = BPI_NONE;
-    for (size_t s = 0; s < p->step_count; s++) {
-        for (int k = 0; k < p->steps[s].inputs; k++)
-            r->read[p->regs[p->steps[s].x[k]].root] = (uint32_t)s;
-        for (uint32_t k = 0; k < p->steps[s].outputs; k++)
-            r->made[p->steps[s].y + k] = (uint32_t)s;
-    }
-}
-
 /* The number of steps up to and including the last one that can fail. */
 static size_t steps_at_risk(const bpi_program *p) {
     size_t count = p->step_count;
@@ -76,20 +60,20 @@ static size_t steps_at_risk(const bpi_program *p) {
     return count;
 }
 
-static bool can_be_direct(const bpi_program *p, const bpi_effect *effect, const readers *r,
+static bool can_be_direct(const bpi_program *p, const bpi_effect *effect, const bpi_uses *u,
                           size_t risk) {
     uint32_t value = p->regs[effect->value].root, variable = effect->reg;
-    uint32_t made = r->made[value], read = r->read[variable];
+    uint32_t made = u->maker[value], read = u->reader[variable];
     return p->regs[value].home == BPI_HOME_ARENA && made != BPI_NONE && made >= risk &&
            (read == BPI_NONE || read <= made) &&
            may_overwrite(p, &p->steps[made], value - p->steps[made].y, variable);
 }
 
-static void make_direct(bpi_program *p, const readers *r) {
+static void make_direct(bpi_program *p, const bpi_uses *u) {
     size_t risk = steps_at_risk(p);
     for (size_t k = 0; k < p->effect_count; k++) {
         bpi_effect *effect = &p->effects[k];
-        effect->direct = can_be_direct(p, effect, r, risk);
+        effect->direct = can_be_direct(p, effect, u, risk);
         if (!effect->direct)
             continue;
         bpi_reg *value = &p->regs[p->regs[effect->value].root];
@@ -118,14 +102,12 @@ static bool append_copies(bpi_program *p) {
 }
 
 static bool place_effects(bpi_program *p) {
-    uint32_t *memory = bpi_alloc(2 * (p->reg_count + 1) * sizeof *memory);
-    if (!memory)
-        return false;
-    readers r = {memory, memory + p->reg_count};
-    note_readers(p, &r);
-    make_direct(p, &r);
-    bpi_free(memory);
-    return append_copies(p);
+    bpi_uses uses;
+    bool ok = bpi_note_uses(p, &uses);
+    if (ok)
+        make_direct(p, &uses);
+    bpi_free_uses(&uses);
+    return ok && append_copies(p);
 }
 
 /* ---- lifetimes and buffers ------------------------------------------------------------------- */

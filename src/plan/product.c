@@ -19,7 +19,7 @@
 /* ---- running ------------------------------------------------------------------------------------ */
 
 static double scalar(const bpi_plan_product *p, int k) {
-    return p->gemm.dtype == BP_F32 ? (double)*(const float *)p->x[k] : *(const double *)p->x[k];
+    return bpi_load((bp_dtype)p->gemm.dtype, p->x[k], 0);
 }
 
 void bpi_plan_product_run(const bpi_plan_product *p) {
