@@ -6,10 +6,16 @@
 
 #include "kernel/map.h"
 
+/* Computes elements first .. first+n of all results of an op from the same elements of its operands; operands
+ * of one element are scalars. A result may lie where an operand does, elements are done in any order and by
+ * any thread, and nothing fails. */
+typedef void bpi_sweep(const bp_call *call, int64_t first, int64_t n);
+
 /* What bp_op.kernel of a built-in op points to: its optimised kernels. */
 typedef struct bpi_kernels {
     enum bpi_map_slot map; /* elementwise: runs block by block; or BPI_MAP_NONE */
     bp_kernel *fast;       /* same contract as bp_op.forward; NULL: forward serves */
+    bpi_sweep *sweep;      /* elementwise with several results; NULL: it is no such op */
 } bpi_kernels;
 
 /* Record an op with one, two or three operands; attrs may be NULL. */

@@ -426,7 +426,7 @@ static bp_status fast_cube(const bp_call *c) {
 }
 
 START_TEST(a_plan_that_computes_something_else_is_found) {
-    static const bpi_kernels kernels = {BPI_MAP_NONE, fast_cube};
+    static const bpi_kernels kernels = {.fast = fast_cube};
     static bp_op op;
     op = cube_op;
     op.kernel = &kernels;

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel/cpu.h"
+
 enum { N = 4, STEPS = 12 };
 
 static const double start[N] = {1, -0.5, 2, 0.25}, scale[N] = {1, 2, 0.5, 3},
@@ -373,6 +375,57 @@ START_TEST(a_rule_of_ones_own_is_an_optimizer) {
 }
 END_TEST
 
+/* ---- Adam's kernel --------------------------------------------------------------------------- */
+
+enum { MANY = 100 * 1000 + 7 }; /* worth more than one thread, and no multiple of a vector */
+
+/* Five steps on MANY elements with gradients that are all different; returns the new parameter, to be freed. */
+static void *adam_on_many(bp_dtype dtype, int threads, bp_executor executor) {
+    size_t bytes = MANY * bp_dtype_size(dtype);
+    void *result = malloc(bytes);
+    bp_graph_free(graph);
+    bp_model_free(model);
+    model = bp_model_new();
+    graph = bp_graph_new(model);
+    bp_set_threads(graph, threads);
+    bp_set_executor(graph, executor);
+    bp_tensor *many = bp_parameter(graph, "many", dtype, BP_SHAPE(MANY), bp_init_normal(0, 1));
+    static double numbers[MANY];
+    for (int k = 0; k < MANY; k++)
+        numbers[k] = sin(k) + 0.1;
+    bp_tensor *slope = bp_constant(graph, BP_F64, BP_SHAPE(MANY), numbers);
+    loss = bp_sum(bp_mul(many, bp_cast(slope, dtype)), BP_ALL, false);
+    bp_adam_config config = adam_configs[1];
+    bp_optimizer *adam = bp_adam(model, &config);
+    for (int t = 0; t < 5; t++)
+        step(adam);
+    ck_assert_int_eq(bp_model_read(model, "many", result, bytes), BP_OK);
+    return result;
+}
+
+START_TEST(adam_has_the_same_bits_with_any_threads_and_instructions) {
+    bp_dtype dtype = _i ? BP_F64 : BP_F32;
+    const enum bpi_cpu_level best = bpi_cpu_level();
+    void *first = adam_on_many(dtype, 1, BP_PLANNED);
+    for (int threads = 1; threads <= 4; threads++)
+        for (int level = 0; level < BPI_CPU_COUNT; level++)
+            if (bpi_cpu_force((enum bpi_cpu_level)level)) {
+                void *other = adam_on_many(dtype, threads, BP_PLANNED);
+                ck_assert_mem_eq(other, first, MANY * bp_dtype_size(dtype));
+                free(other);
+            }
+    bpi_cpu_force(best);
+    void *naive = adam_on_many(dtype, 1, BP_NAIVE);
+    for (int k = 0; k < MANY; k++) {
+        double a = dtype == BP_F64 ? ((double *)first)[k] : (double)((float *)first)[k];
+        double b = dtype == BP_F64 ? ((double *)naive)[k] : (double)((float *)naive)[k];
+        ck_assert_double_eq_tol(a, b, (dtype == BP_F64 ? 1e-14 : 2e-6) * fmax(1, fabs(b)));
+    }
+    free(naive);
+    free(first);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("optim");
     TCase *rules = tcase_create("rules");
@@ -396,6 +449,7 @@ int main(void) {
     tcase_add_test(around, a_step_that_fails_changes_nothing);
     tcase_add_test(around, configurations_that_make_no_sense_are_refused);
     tcase_add_test(around, a_rule_of_ones_own_is_an_optimizer);
+    tcase_add_loop_test(around, adam_has_the_same_bits_with_any_threads_and_instructions, 0, 2);
     suite_add_tcase(suite, around);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -183,3 +183,32 @@ void bpi_pool_run(int threads, int pieces, void (*piece)(void *context, int inde
     close_gate();
     atomic_flag_clear(&pool.busy);
 }
+
+/* ---- arrays in parts ----------------------------------------------------------------------------- */
+
+/* Elements of a part, and from how many on a second thread is worth waking. */
+enum { PART = 32 * 1024, WORTH_THREADS = 2 * PART, MOST_PARTS = 1024 };
+
+typedef struct sweep {
+    int64_t count, size; /* elements in all, and of a part */
+    void (*part)(void *context, int64_t first, int64_t n);
+    void *context;
+} sweep;
+
+static void run_part(void *context, int index) {
+    const sweep *s = context;
+    int64_t first = index * s->size, rest = s->count - first;
+    s->part(s->context, first, rest < s->size ? rest : s->size);
+}
+
+void bpi_pool_sweep(int threads, int64_t count, int64_t unit,
+                    void (*part)(void *context, int64_t first, int64_t n), void *context) {
+    if (count < WORTH_THREADS || bpi_pool_threads(threads) < 2) {
+        part(context, 0, count);
+        return;
+    }
+    sweep s = {count, unit <= PART ? PART / unit * unit : PART, part, context};
+    while (count / s.size > MOST_PARTS)
+        s.size *= 2;
+    bpi_pool_run(bpi_pool_threads(threads), (int)((count + s.size - 1) / s.size), run_part, &s);
+}

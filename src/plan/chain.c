@@ -227,29 +227,9 @@ static bp_status run_part(const bpi_chain *c, int64_t first, int64_t end) {
 
 /* ---- threads ------------------------------------------------------------------------------------ */
 
-/* Without sums the elements do not depend on each other: a large domain is cut into parts, whole rows each
- * where rows are short. */
-enum { PART = 32 * 1024, WORTH_THREADS = 2 * PART };
-
-typedef struct parts {
-    const bpi_chain *chain;
-    int64_t size;
-} parts;
-
-/* Ops that can fail are never part of a chain. */
-static void run_one_part(void *context, int index) {
-    const parts *p = context;
-    int64_t first = index * p->size, rest = p->chain->count - first;
-    run_part(p->chain, first, first + (rest < p->size ? rest : p->size));
-}
-
-static bp_status run_parts(const bpi_chain *c, int threads) {
-    int64_t rows = PART / (c->row <= PART ? c->row : PART);
-    parts p = {c, c->row <= PART ? rows * c->row : PART};
-    while (c->count / p.size > 1024)
-        p.size *= 2;
-    bpi_pool_run(threads, (int)((c->count + p.size - 1) / p.size), run_one_part, &p);
-    return BP_OK;
+/* Without sums the elements do not depend on each other. Ops that can fail are never part of a chain. */
+static void run_one_part(void *context, int64_t first, int64_t n) {
+    run_part(context, first, first + n);
 }
 
 /* What is summed into begins with zeros where there is nothing to sum. */
@@ -263,10 +243,8 @@ bp_status bpi_chain_run(const bpi_chain *c) {
         clear_sums(c);
         return BP_OK;
     }
-    if (c->count >= WORTH_THREADS && c->sums == 0) {
-        int threads = bpi_pool_threads(*c->threads);
-        if (threads > 1)
-            return run_parts(c, threads);
-    }
-    return run_part(c, 0, c->count);
+    if (c->sums > 0)
+        return run_part(c, 0, c->count);
+    bpi_pool_sweep(*c->threads, c->count, c->row, run_one_part, (void *)c);
+    return BP_OK;
 }

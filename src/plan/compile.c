@@ -126,6 +126,7 @@ static bp_status make_plan(compilation *c) {
     plan->random = s->random;
     plan->effects = s->effects;
     plan->executor = c->graph->executor;
+    plan->threads = &c->graph->threads;
     return BP_OK;
 }
 

@@ -5,6 +5,7 @@
 
 #include "chain.h"
 #include "inside.h"
+#include "kernel/pool.h"
 #include "product.h"
 #include "record.h"
 
@@ -13,6 +14,8 @@ typedef struct kernel_call {
     bp_kernel *kernel;
     bp_call call;
     uint64_t random[3]; /* seed, ordinal, step */
+    bpi_sweep *sweep;   /* instead of the kernel, of a sweep */
+    const int *threads; /* as bp_set_threads takes it */
     bp_array arrays[];
 } kernel_call;
 
@@ -30,6 +33,17 @@ static bp_status run_chain(const bpi_instruction *self) { return bpi_chain_run(s
 static bp_status run_kernel(const bpi_instruction *self) {
     const kernel_call *call = self->more;
     return call->kernel(&call->call);
+}
+
+static void sweep_part(void *context, int64_t first, int64_t n) {
+    const kernel_call *call = context;
+    call->sweep(&call->call, first, n);
+}
+
+static bp_status run_sweep(const bpi_instruction *self) {
+    const kernel_call *call = self->more;
+    bpi_pool_sweep(*call->threads, call->call.y[0].count, 1, sweep_part, (void *)call);
+    return BP_OK;
 }
 
 static bp_status run_copy(const bpi_instruction *self) {
@@ -69,7 +83,9 @@ static bool emit_kernel(bpi_plan *plan, const bpi_step *step, bpi_instruction *t
     if (!call)
         return false;
     const bpi_kernels *kernels = step->op->kernel;
-    *call = (kernel_call){.kernel = kernels && kernels->fast ? kernels->fast : step->op->forward};
+    *call = (kernel_call){.kernel = kernels && kernels->fast ? kernels->fast : step->op->forward,
+                          .sweep = kernels ? kernels->sweep : NULL,
+                          .threads = plan->threads};
     call->call = (bp_call){.op = step->op,
                            .attr = step->attr,
                            .inputs = step->inputs,
@@ -86,7 +102,7 @@ static bool emit_kernel(bpi_plan *plan, const bpi_step *step, bpi_instruction *t
         call->random[1] = bpi_random_ordinal(step->op, step->attr);
         plan->random_state[plan->random_count++] = call->random;
     }
-    to->run = run_kernel;
+    to->run = step->kind == BPI_STEP_SWEEP ? run_sweep : run_kernel;
     to->more = call;
     return true;
 }
@@ -95,6 +111,7 @@ static bool emit_step(bpi_plan *plan, const bpi_step *step, bpi_instruction *to,
     *to = (bpi_instruction){.run = run_copy, .n = plan->program.regs[step->y].bytes};
     switch ((bpi_step_kind)step->kind) {
     case BPI_STEP_MAP: return emit_map(&plan->program, step, to);
+    case BPI_STEP_SWEEP:
     case BPI_STEP_KERNEL: return emit_kernel(plan, step, to, why);
     case BPI_STEP_PRODUCT:
         *to = (bpi_instruction){.run = run_product, .more = step->product};
@@ -115,7 +132,7 @@ static const void **operand_at(const bpi_step *step, bpi_instruction *code, int 
         return output < 0 ? &step->chain->x[k] : (const void **)&step->chain->y[output];
     if (step->kind == BPI_STEP_PRODUCT)
         return output < 0 ? &step->product->x[k] : (const void **)&step->product->y[output];
-    if (step->kind == BPI_STEP_KERNEL) {
+    if (step->kind == BPI_STEP_KERNEL || step->kind == BPI_STEP_SWEEP) {
         kernel_call *call = (kernel_call *)code->more;
         bool workspace = k == step->inputs + step->outputs;
         return workspace ? (const void **)&call->call.workspace

@@ -94,6 +94,7 @@ typedef struct bpi_reg {
 typedef enum bpi_step_kind {
     BPI_STEP_MAP,     /* an elementwise op with map kernels */
     BPI_STEP_KERNEL,  /* one call on whole arrays */
+    BPI_STEP_SWEEP,   /* an elementwise op with several results */
     BPI_STEP_PRODUCT, /* a matrix product, and steps behind it: op is the product's */
     BPI_STEP_CHAIN,   /* elementwise ops and sums that run together: op is the last of them */
     BPI_STEP_COPY     /* bytes of x[0] to y; op is NULL */
@@ -195,6 +196,7 @@ struct bpi_plan {
     uint64_t hash;
     bp_executor executor;
     bool random, effects; /* of what the targets depend on; the extension does not count */
+    const int *threads; /* of the graph, as bp_set_threads takes it */
     bpi_program program;
     bpi_value *values; /* by target */
 

@@ -41,7 +41,7 @@ static bool may_overwrite(const bpi_program *p, const bpi_step *step, uint32_t o
         const bpi_reg *x = &p->regs[step->x[k]];
         bool same_size =
             x->bytes == y->bytes && bp_dtype_size(x->type->dtype) == bp_dtype_size(y->type->dtype);
-        bool free = step->kind == BPI_STEP_MAP ||
+        bool free = step->kind == BPI_STEP_MAP || step->kind == BPI_STEP_SWEEP ||
                     (step->product && bpi_product_may_overwrite(step->product, k, (int)output)) ||
                     (step->chain && bpi_chain_may_overwrite(step->chain, k, (int)output));
         if (x->root == root && !(same_size && free))

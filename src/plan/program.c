@@ -206,6 +206,13 @@ static bool has_map(const bpi_node *node) {
            bpi_map_reference(kernels->map, node->x[node->inputs - 1]->type->dtype);
 }
 
+static bpi_step_kind kind_of(const bpi_node *node) {
+    const bpi_kernels *kernels = node->op->kernel;
+    if (has_map(node))
+        return BPI_STEP_MAP;
+    return kernels && kernels->sweep ? BPI_STEP_SWEEP : BPI_STEP_KERNEL;
+}
+
 static bool add_workspace(builder *b, const bpi_node *node, bpi_step *step) {
     step->workspace = BPI_NONE;
     if (!node->op->workspace || step->kind == BPI_STEP_MAP)
@@ -263,7 +270,7 @@ static bp_status add_step(builder *b, const bpi_node *node) {
                        .y = node->slot,
                        .inputs = node->inputs,
                        .outputs = node->outputs,
-                       .kind = has_map(node) ? BPI_STEP_MAP : BPI_STEP_KERNEL};
+                       .kind = (uint8_t)kind_of(node)};
     if (!copy_operands(b, node, step) || !add_workspace(b, node, step))
         return fail_memory(b);
     b->to->step_count++;

@@ -1,0 +1,23 @@
+/* The update of Adam as a loop that a compiler vectorises as well as anyone, f32 and f64. Compiled once per
+ * instruction set; setting: BPI_TABLE, the name of the pair. */
+#include "adam.h"
+
+#include <math.h>
+
+#include "map_names.inc"
+
+#define REAL float
+#define SUFFIX f32
+#define SQRT sqrtf
+#include "adam.inc"
+#undef REAL
+#undef SUFFIX
+#undef SQRT
+
+#define REAL double
+#define SUFFIX f64
+#define SQRT sqrt
+#include "adam.inc"
+
+extern bpi_adam_fn *const BPI_TABLE[2];
+bpi_adam_fn *const BPI_TABLE[2] = {[BP_F32] = adam_f32, [BP_F64] = adam_f64};
