@@ -27,7 +27,7 @@ static const bpi_gemm_kernels *const kernels[BPI_CPU_COUNT][2] = {[BPI_CPU_NEON]
 static const bpi_gemm_kernels *const kernels[BPI_CPU_COUNT][2];
 #endif
 
-enum way { TILES, SMALL, DOTS, OUTER, BLAS, LOOPS };
+enum way { TILES, SMALL, DOTS, OUTER, FLAT, BLAS, LOOPS };
 
 const bpi_gemm_kernels *bpi_gemm_kernels_of(bp_dtype dtype) {
     return kernels[bpi_cpu_level()][dtype == BP_F64];
@@ -58,6 +58,19 @@ static bool blas_is_faster(const bpi_product *p, int64_t item) {
 /* CBLAS against plain loops: below this many multiplications its call costs more than the product. */
 enum { WORTH_A_CALL = 4096 };
 
+/* From here on more threads are faster: multiplications; for k = 1, elements of c. */
+enum { WORTH_THREADS = 1500000, WORTH_THREADS_OUTER = 4000000 };
+
+/* Rows of b that do not begin where a vector does, so that whole periods of them do; one thread. */
+static bool flat_is_faster(const bpi_product *p, const bpi_gemm_kernels *own) {
+    enum { PERIODS = 4 };
+    int64_t period = (int64_t)BPI_GEMM_FLAT_VECTORS * own->lanes;
+    return own->flat && p->m <= BPI_GEMM_FLAT_ROWS && !p->transpose_b && p->ldb == p->n &&
+           p->n >= own->lanes && p->n % own->lanes != 0 && period % p->n == 0 &&
+           p->k * p->n >= PERIODS * period &&
+           (double)p->m * (double)p->n * (double)p->k < WORTH_THREADS;
+}
+
 static enum way choose(const bpi_product *p, bp_dtype dtype) {
     const bpi_gemm_kernels *own = bpi_gemm_kernels_of(dtype);
     if (!own) {
@@ -70,6 +83,8 @@ static enum way choose(const bpi_product *p, bp_dtype dtype) {
         return OUTER;
     if (p->m <= 4 && p->k >= 16 && rows_of_a_contiguous(p) && columns_of_b_contiguous(p))
         return DOTS;
+    if (flat_is_faster(p, own))
+        return FLAT;
     if (blas_is_faster(p, dtype == BP_F32 ? sizeof(float) : sizeof(double)) && bpi_blas_ready(p))
         return BLAS;
     return TILES;
@@ -88,9 +103,6 @@ static bpi_product by_rows(const bpi_product *p) {
 }
 
 /* ---- pieces ------------------------------------------------------------------------------------ */
-
-/* From here on more threads are faster: multiplications; for k = 1, elements of c. */
-enum { WORTH_THREADS = 1500000, WORTH_THREADS_OUTER = 4000000 };
 
 /* A piece of c for one thread: about PIECE_ROWS rows, so that a packed panel of b is used often, and
  * no more than one panel wide unless there are many. */
@@ -153,7 +165,7 @@ bpi_gemm bpi_gemm_prepare(const bpi_product *p, bp_dtype dtype, bool bias) {
 }
 
 const char *bpi_gemm_choice(const bpi_product *p, bp_dtype dtype) {
-    static const char *const names[] = {"tiles", "small", "dots", "outer", "blas", "loops"};
+    static const char *const names[] = {"tiles", "small", "dots", "outer", "flat", "blas", "loops"};
     return names[bpi_gemm_prepare(p, dtype, false).way];
 }
 
@@ -174,8 +186,10 @@ static bpi_block block_of(const bpi_gemm *g, int64_t index) {
 
 static void run_block(const bpi_gemm *g, const bpi_gemm_work *work, const bpi_block *block) {
     _Alignas(64) char panel[BPI_GEMM_PANEL];
-    bpi_gemm_kernel *const ways[] = {
-        [TILES] = g->own->tiles, [DOTS] = g->own->dots, [OUTER] = g->own->outer};
+    bpi_gemm_kernel *const ways[] = {[TILES] = g->own->tiles,
+                                     [DOTS] = g->own->dots,
+                                     [OUTER] = g->own->outer,
+                                     [FLAT] = g->own->flat};
     ways[g->way](work, block, panel);
 }
 
@@ -219,7 +233,8 @@ void bpi_gemm_run(const bpi_gemm *g, const bpi_finish *f, const void *a, const v
     case SMALL: run_small(g, &r.work); return;
     case TILES:
     case DOTS:
-    case OUTER: run_own(&r, threads); return;
+    case OUTER:
+    case FLAT: run_own(&r, threads); return;
     case BLAS:
         bpi_pool_run(threads, g->pieces, single ? run_blas_piece_f32 : run_blas_piece_f64, &r);
         return;

@@ -52,7 +52,7 @@ void bpi_gemm_run(const bpi_gemm *g, const bpi_finish *f, const void *a, const v
                   int threads);
 
 /* Returns the name of the way that is taken for a product: "tiles", "small", "dots", "outer",
- * "blas" or "loops". */
+ * "flat", "blas" or "loops". */
 const char *bpi_gemm_choice(const bpi_product *p, bp_dtype dtype);
 
 /* ---- the ways ---------------------------------------------------------------------------------- */

@@ -7,6 +7,16 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
+/* The first `count` lanes, count < LANES. */
+static inline vec_mask first_lanes(int64_t count) {
+#if BPI_VEC_BITS == 512
+    return (vec_mask)((1u << count) - 1);
+#else
+    static const real lanes[] = {0, 1, 2, 3, 4, 5, 6, 7};
+    return v_less(v_load(lanes), v_set((real)count));
+#endif
+}
+
 /* As bpi_finish; `moved` is the distance in bytes from an element of c to the one that it moves, 0 where
  * there is none. */
 typedef struct finish {

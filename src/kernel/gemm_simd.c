@@ -12,6 +12,7 @@
 #include "gemm_simd.h"
 
 #include "gemm_finish.h"
+#include "gemm_flat.h"
 #include "gemm_pack.h"
 #include "gemm_thin.h"
 
@@ -106,12 +107,17 @@ ALWAYS_INLINE void run_tile(const tile_call *t, int rows, int wide) {
 /* The sizes of tiles that there are: few rows are as wide as the registers allow, for the latency of a
  * fused multiply-add is 4 steps and a product with few rows has nothing else to overlap. */
 #define FEW_ROWS(X) \
-    X(1, 1) X(1, 2) X(1, 3) X(1, 4) X(2, 1) X(2, 2) X(3, 1) X(3, 2) X(4, 1) X(4, 2) X(5, 1) \
-    X(5, 2) X(6, 1) X(6, 2)
+    X(1, 1)         \
+    X(1, 2)         \
+    X(1, 3) X(1, 4) X(2, 1) X(2, 2) X(3, 1) X(3, 2) X(4, 1) X(4, 2) X(5, 1) X(5, 2) X(6, 1) X(6, 2)
 #define WIDER(X) X(1, 5) X(1, 6) X(1, 7) X(1, 8) X(2, 3) X(2, 4) X(3, 3) X(3, 4)
-#define MORE_REGISTERS(X) \
-    X(2, 5) X(2, 6) X(2, 7) X(2, 8) X(3, 5) X(3, 6) X(4, 3) X(4, 4) X(4, 5) X(4, 6) X(5, 3) \
-    X(6, 3) X(7, 1) X(7, 2) X(7, 3) X(8, 1) X(8, 2) X(8, 3)
+#define MORE_REGISTERS(X)                                                                   \
+    X(2, 5)                                                                                 \
+    X(2, 6)                                                                                 \
+    X(2, 7)                                                                                 \
+    X(2, 8)                                                                                 \
+    X(3, 5) X(3, 6) X(4, 3) X(4, 4) X(4, 5) X(4, 6) X(5, 3) X(6, 3) X(7, 1) X(7, 2) X(7, 3) \
+        X(8, 1) X(8, 2) X(8, 3)
 #if BPI_VEC_BITS == 512
 #define TILES(X) FEW_ROWS(X) WIDER(X) MORE_REGISTERS(X)
 static const int widest[ROWS + 1] = {0, 8, 8, 6, 6, 3, 3, 3, 3};
@@ -237,5 +243,8 @@ const bpi_gemm_kernels BPI_TABLE = {.tiles = gemm_tiles,
                                     .small = gemm_small,
                                     .dots = gemm_dots,
                                     .outer = gemm_outer,
+#if BPI_VEC_BITS == 512
+                                    .flat = gemm_flat,
+#endif
                                     .width = WIDE * LANES,
                                     .lanes = LANES};

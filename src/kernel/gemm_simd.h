@@ -21,13 +21,21 @@ typedef struct bpi_block {
  * BPI_GEMM_PANEL bytes, aligned to 64. */
 typedef void bpi_gemm_kernel(const bpi_gemm_work *work, const bpi_block *block, void *panel);
 
-enum { BPI_GEMM_PANEL = 64 * 1024, BPI_GEMM_OUTER = 4, BPI_GEMM_SMALL = 16 };
+enum {
+    BPI_GEMM_PANEL = 64 * 1024,
+    BPI_GEMM_OUTER = 4,         /* steps at most, of `outer` */
+    BPI_GEMM_SMALL = 16,        /* rows and steps at most, of `small` */
+    BPI_GEMM_FLAT_ROWS = 4,     /* rows of c at most, of `flat` */
+    BPI_GEMM_FLAT_VECTORS = 25, /* of a period: rows of 50, 100, 200 and 400 elements fill them */
+};
 
 /* `tiles` serves every shape. `small`: at most `lanes` columns and BPI_GEMM_SMALL rows and steps.
  * `dots`: rows of op(a) and columns of op(b) must be contiguous. `outer`: 1 <= k <= BPI_GEMM_OUTER
- * and rows of op(b) contiguous. `width`: how many columns of c a tile has at most. */
+ * and rows of op(b) contiguous. `flat`: b is not
+ * transposed, has no gaps between its rows, and n >= lanes divides BPI_GEMM_FLAT_VECTORS * lanes; NULL where
+ * there is none. `width`: how many columns of c a tile has at most. */
 typedef struct bpi_gemm_kernels {
-    bpi_gemm_kernel *tiles, *small, *dots, *outer;
+    bpi_gemm_kernel *tiles, *small, *dots, *outer, *flat;
     int width, lanes;
 } bpi_gemm_kernels;
 

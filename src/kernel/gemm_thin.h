@@ -175,12 +175,12 @@ ALWAYS_INLINE void outer_step(const finish *f, outer_kind kind, const vec *x, co
 }
 
 /* Row i of alpha op(a), each element in all lanes. */
-ALWAYS_INLINE void set_row(const bpi_gemm_work *work, int64_t i, int depth, vec *x) {
-    const bpi_product *p = work->product;
-    const real *a = (const real *)work->a + i * (p->transpose_a ? 1 : p->lda);
+ALWAYS_INLINE void set_row(const bpi_product *p, const real *a, real alpha, int64_t i, int depth,
+                           vec *x) {
+    a += i * (p->transpose_a ? 1 : p->lda);
     V_UNROLL
     for (int k = 0; k < depth; k++)
-        x[k] = v_set((real)work->finish->alpha * a[k * (p->transpose_a ? p->lda : 1)]);
+        x[k] = v_set(alpha * a[k * (p->transpose_a ? p->lda : 1)]);
 }
 
 /* Where the second vector of a row starts, so that it and those behind it are aligned in c: a store
@@ -198,7 +198,7 @@ ALWAYS_INLINE void outer_by_rows(const bpi_gemm_work *work, const bpi_block *blo
     for (int64_t i = block->row; i < block->row_end; i++) {
         real *c = (real *)work->c + i * work->product->ldc + first;
         vec x[MAX_DEPTH];
-        set_row(work, i, kind.depth, x);
+        set_row(work->product, work->a, f.alpha, i, kind.depth, x);
         int64_t j = kind.add ? 0 : first_part(c, n);
         if (j > 0)
             outer_step(&f, kind, x, b, ldb, c, first, true, (size_t)j);
@@ -209,48 +209,43 @@ ALWAYS_INLINE void outer_by_rows(const bpi_gemm_work *work, const bpi_block *blo
     }
 }
 
-/* Puts the rows behind row i of op(a) into the lanes of x from `filled` on, n lanes for each. */
-ALWAYS_INLINE void mix_rows(const bpi_gemm_work *work, int64_t i, int64_t end, int depth,
-                            int64_t filled, vec *x) {
-    static const real index[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    vec lane = v_load(index), next[MAX_DEPTH];
-    for (; filled < LANES && ++i < end; filled += work->product->n) {
-        vec_mask before = v_less(lane, v_set((real)filled));
-        set_row(work, i, depth, next);
-        V_UNROLL
-        for (int k = 0; k < depth; k++)
-            x[k] = v_select(before, x[k], next[k]);
-    }
-}
-
-/* Rows of c without gaps, as one array in whole aligned vectors: a store across two cache lines costs
- * two, and a load from where part of a vector was just stored waits. `b` holds the rows of op(b), each
- * `ldb` elements and going on from its start again after n. */
+/* Rows of c without gaps, as one array in whole aligned vectors: a store across two cache lines costs two,
+ * and a load from where part of a vector was just stored waits. A vector that rows share takes its lanes
+ * from all of them. `b` holds the rows of op(b), each `ldb` elements and going on from its start again
+ * after n. */
 ALWAYS_INLINE void outer_by_vectors(const bpi_gemm_work *work, const bpi_block *block,
                                     outer_kind kind, const real *b, int64_t ldb) {
-    int64_t n = work->product->n, count = (block->row_end - block->row) * n;
-    int64_t i = block->row, column = 0;
-    real *c = (real *)work->c + i * n;
-    finish f = finish_of(work);
-    int64_t size = (int64_t)(-((uintptr_t)c / sizeof(real)) % LANES);
-    for (int64_t at = 0; at < count; at += size, size = LANES) {
-        if (size == 0)
-            continue;
-        vec x[MAX_DEPTH], mixed[MAX_DEPTH];
-        set_row(work, i, kind.depth, x);
-        for (; size == LANES && column + LANES <= n; at += LANES, column += LANES)
-            outer_step(&f, kind, x, b + column, ldb, c + at, 0, false, LANES);
-        size = count - at < size ? count - at : size;
+    const bpi_product p = *work->product;
+    const real *a = work->a;
+    const finish f = finish_of(work);
+    real *c = (real *)work->c + block->row * p.n;
+    int64_t i = block->row, first = 0; /* of row i, `first` elements are done */
+    vec x[MAX_DEPTH], shared[MAX_DEPTH];
+    set_row(&p, a, f.alpha, i, kind.depth, x);
+    for (;;) {
+        const int64_t whole = (p.n - first) / LANES * LANES;
+        const real *row = b + first;
+        for (int64_t j = 0; j < whole; j += LANES)
+            outer_step(&f, kind, x, row + j, ldb, c + j, 0, false, LANES);
+        c += whole;
+        int64_t filled = p.n - first - whole;
         V_UNROLL
         for (int k = 0; k < kind.depth; k++)
-            mixed[k] = x[k];
-        mix_rows(work, i, block->row_end, kind.depth, n - column, mixed);
-        if (size == LANES)
-            outer_step(&f, kind, mixed, b + column, ldb, c + at, 0, false, LANES);
-        else if (size > 0)
-            outer_step(&f, kind, mixed, b + column, ldb, c + at, 0, true, (size_t)size);
-        for (column += size; column >= n; column -= n)
-            i++;
+            shared[k] = x[k];
+        for (; filled < LANES && i + 1 < block->row_end; filled += p.n) {
+            set_row(&p, a, f.alpha, ++i, kind.depth, x);
+            V_UNROLL
+            for (int k = 0; k < kind.depth; k++)
+                shared[k] = v_select(first_lanes(filled), shared[k], x[k]);
+        }
+        if (filled < LANES) {
+            if (filled > 0)
+                outer_step(&f, kind, shared, row + whole, ldb, c, 0, true, (size_t)filled);
+            return;
+        }
+        outer_step(&f, kind, shared, row + whole, ldb, c, 0, false, LANES);
+        c += LANES;
+        first = p.n - (filled - LANES);
     }
 }
 
@@ -267,7 +262,8 @@ ALWAYS_INLINE void run_outer(const bpi_gemm_work *work, const bpi_block *block, 
     const bpi_product *p = work->product;
     int64_t ldb = p->n + LANES, bytes = kind.depth * ldb * (int64_t)sizeof(real);
     bool whole = block->column == 0 && block->column_end == p->n && p->ldc == p->n;
-    if (!whole || !kind.add || !kind.bare || p->n % LANES == 0 || bytes > BPI_GEMM_PANEL ||
+    bool same_everywhere = !work->finish->bias && !work->finish->relu;
+    if (!whole || !kind.add || !same_everywhere || p->n % LANES == 0 || bytes > BPI_GEMM_PANEL ||
         block->row_end - block->row < 16) {
         outer_by_rows(work, block, kind);
         return;
