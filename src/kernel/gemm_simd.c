@@ -66,10 +66,21 @@ ALWAYS_INLINE void sum_tile(const tile_call *t, int rows, int wide, bool part, v
  * would be most of the code. */
 static __attribute__((noinline)) void store_tile(const tile_call *t, int rows, int wide,
                                                  const vec *sum) {
-    for (int i = 0; i < rows; i++)
-        for (int j = 0; j < wide; j++)
-            store_sum(&t->finish, sum[i * wide + j], t->c + i * t->ldc + j * LANES,
-                      t->column + j * LANES, j == wide - 1 && t->last < LANES, t->last);
+    const finish f = t->finish; /* not to be read again after every store */
+    const size_t last = t->last;
+    const int64_t column = t->column, ldc = t->ldc;
+    const int whole = wide - (last < LANES);
+    real *c = t->c;
+    const bool bare = f.beta == 0 && !f.bias && !f.relu && !f.moved;
+    const vec alpha = v_set(f.alpha);
+    for (int i = 0; i < rows; i++, c += ldc, sum += wide) {
+        for (int j = 0; bare && j < whole; j++)
+            v_store(c + j * LANES, v_mul(alpha, sum[j]));
+        for (int j = 0; !bare && j < whole; j++)
+            store_sum(&f, sum[j], c + j * LANES, column + j * LANES, false, LANES);
+        if (whole < wide)
+            store_sum(&f, sum[whole], c + whole * LANES, column + whole * LANES, true, last);
+    }
 }
 
 /* With so many steps there is time to fetch the tile of c meanwhile, should it be far away. */
@@ -116,8 +127,9 @@ ALWAYS_INLINE void run_tile(const tile_call *t, int rows, int wide) {
     X(2, 6)                                                                                 \
     X(2, 7)                                                                                 \
     X(2, 8)                                                                                 \
-    X(3, 5) X(3, 6) X(4, 3) X(4, 4) X(4, 5) X(4, 6) X(5, 3) X(6, 3) X(7, 1) X(7, 2) X(7, 3) \
-        X(8, 1) X(8, 2) X(8, 3)
+    X(3, 5)                                                                                 \
+    X(3, 6) X(4, 3) X(4, 4) X(4, 5) X(4, 6) X(5, 3) X(6, 3) X(7, 1) X(7, 2) X(7, 3) X(8, 1) \
+        X(8, 2) X(8, 3)
 #if BPI_VEC_BITS == 512
 #define TILES(X) FEW_ROWS(X) WIDER(X) MORE_REGISTERS(X)
 static const int widest[ROWS + 1] = {0, 8, 8, 6, 6, 3, 3, 3, 3};
