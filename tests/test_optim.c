@@ -426,6 +426,41 @@ START_TEST(adam_has_the_same_bits_with_any_threads_and_instructions) {
 }
 END_TEST
 
+/* A layer whose gradient is wanted in several panels, the last one smaller; its new weight, to be freed. */
+static double *adam_of_layer(int threads, bp_executor executor) {
+    enum { ROWS = 5, IN = 333, OUT = 301 };
+    static double numbers[ROWS * IN];
+    for (int k = 0; k < ROWS * IN; k++)
+        numbers[k] = sin(k);
+    double *result = malloc(sizeof(double[IN * OUT]));
+    bp_graph_free(graph);
+    bp_model_free(model);
+    model = bp_model_new();
+    graph = bp_graph_new(model);
+    bp_set_threads(graph, threads);
+    bp_set_executor(graph, executor);
+    bp_tensor *x = bp_constant(graph, BP_F64, BP_SHAPE(ROWS, IN), numbers);
+    loss = bp_sum(bp_square(bp_linear(x, "layer", OUT)), BP_ALL, false);
+    bp_optimizer *adam = bp_adam(model, NULL);
+    for (int t = 0; t < 4; t++)
+        step(adam);
+    if (executor == BP_PLANNED)
+        ck_assert_ptr_nonnull(strstr(bp_step_text(adam, loss), "matmul+adam("));
+    ck_assert_int_eq(bp_model_read(model, "layer.weight", result, sizeof(double[IN * OUT])), BP_OK);
+    return result;
+}
+
+START_TEST(adam_takes_the_gradient_of_a_weight_panel_by_panel) {
+    enum { COUNT = 333 * 301 };
+    double *first = adam_of_layer(1, BP_PLANNED), *second = adam_of_layer(3, BP_PLANNED);
+    double *naive = adam_of_layer(1, BP_NAIVE);
+    ck_assert_mem_eq(first, second, sizeof(double[COUNT]));
+    for (int k = 0; k < COUNT; k++)
+        ck_assert_double_eq_tol(first[k], naive[k], 1e-12);
+    free(first), free(second), free(naive);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("optim");
     TCase *rules = tcase_create("rules");
@@ -450,6 +485,7 @@ int main(void) {
     tcase_add_test(around, configurations_that_make_no_sense_are_refused);
     tcase_add_test(around, a_rule_of_ones_own_is_an_optimizer);
     tcase_add_loop_test(around, adam_has_the_same_bits_with_any_threads_and_instructions, 0, 2);
+    tcase_add_test(around, adam_takes_the_gradient_of_a_weight_panel_by_panel);
     suite_add_tcase(suite, around);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

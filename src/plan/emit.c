@@ -130,6 +130,8 @@ static const void **operand_at(const bpi_step *step, bpi_instruction *code, int 
     int output = k - step->inputs;
     if (step->kind == BPI_STEP_CHAIN)
         return output < 0 ? &step->chain->x[k] : (const void **)&step->chain->y[output];
+    if (step->kind == BPI_STEP_PRODUCT && output == step->outputs)
+        return (const void **)&step->product->sweep->panel;
     if (step->kind == BPI_STEP_PRODUCT)
         return output < 0 ? &step->product->x[k] : (const void **)&step->product->y[output];
     if (step->kind == BPI_STEP_KERNEL || step->kind == BPI_STEP_SWEEP) {

@@ -4,6 +4,7 @@
  *   a bias, and a relu        relu(a b + bias)
  *   an addition to a variable that takes the result: w - rate a b, momentum v + a b; for the latter,
  *   also the step that the variable w takes by it: w - rate v
+ *   an elementwise op with several results, the update of Adam
  *
  * so that the gradient of a weight need not exist. Only a result that nobody else reads is taken up; the
  * product then runs where the last of these steps was. */
@@ -12,38 +13,7 @@
 #include <string.h>
 
 #include "inside.h"
-#include "kernel/pool.h"
 #include "primitives.h"
-#include "record.h"
-
-/* ---- running ------------------------------------------------------------------------------------ */
-
-static double scalar(const bpi_plan_product *p, int k) {
-    return bpi_load((bp_dtype)p->gemm.dtype, p->x[k], 0);
-}
-
-void bpi_plan_product_run(const bpi_plan_product *p) {
-    bpi_finish f = {.alpha = p->alpha ? scalar(p, p->alpha) : 1, .relu = p->relu};
-    f.alpha = p->minus ? -f.alpha : f.alpha;
-    if (p->addend)
-        f.beta = p->beta ? scalar(p, p->beta) : 1;
-    if (p->addend && p->x[p->addend] != p->y[0])
-        memcpy(p->y[0], p->x[p->addend], p->bytes);
-    if (p->moved && p->x[p->moved] != p->y[1])
-        memcpy(p->y[1], p->x[p->moved], p->bytes);
-    if (p->moved) {
-        f.moved = p->y[1];
-        f.rate = scalar(p, p->rate);
-    }
-    if (p->bias)
-        f.bias = p->x[p->bias];
-    int threads = p->gemm.pieces > 1 ? bpi_pool_threads(*p->threads) : 1;
-    bpi_gemm_run(&p->gemm, &f, p->x[0], p->x[1], p->y[0], threads);
-}
-
-bool bpi_product_may_overwrite(const bpi_plan_product *p, int input, int output) {
-    return input > 0 && input == (output == 0 ? p->addend : p->moved);
-}
 
 /* ---- what reads what ---------------------------------------------------------------------------- */
 
@@ -61,7 +31,9 @@ typedef struct candidate {
     uint32_t x[BPI_PRODUCT_INPUTS];
     int inputs;
     uint32_t y, at;
-    uint32_t moved; /* the second result; BPI_NONE: none */
+    uint32_t moved;     /* the second result; BPI_NONE: none */
+    uint32_t workspace; /* of a sweep; BPI_NONE */
+    uint8_t outputs;
 } candidate;
 
 static uint32_t root(const joining *j, uint32_t reg) { return j->p->regs[reg].root; }
@@ -231,9 +203,86 @@ static void take_move(joining *j, candidate *c) {
     c->product->rate = add_input(c, scaled->x[1 - k]);
     c->product->moved = add_input(c, step->x[0]);
     c->moved = step->y;
+    c->outputs = 2;
     take(j, c, s);
     take(j, c, t);
     c->y = first;
+}
+
+/* ---- an op with several results ----------------------------------------------------------------- */
+
+/* The step that alone reads the product, if it is such an op and has room for its other operands; *operand
+ * is the number of the product among them. */
+static uint32_t sweep_behind(const joining *j, const candidate *c, int *operand) {
+    uint32_t product = root(j, c->y), s = j->uses.reader[product];
+    if (j->uses.reads[product] != 1 || s == BPI_NONE || j->p->steps[s].kind != BPI_STEP_SWEEP)
+        return BPI_NONE;
+    const bpi_step *step = &j->p->steps[s];
+    for (*operand = 0; root(j, step->x[*operand]) != product; ++*operand)
+        ;
+    bool fits = count_of(j, step->y) == count_of(j, c->y) &&
+                step->inputs - 1 + c->inputs <= BPI_PRODUCT_INPUTS;
+    return fits ? s : BPI_NONE;
+}
+
+/* Rows of c that are computed together: they stay in the second cache until they are read. */
+static int64_t rows_of_panel(const bpi_product *p, int64_t item) {
+    enum { PANEL_BYTES = 512 * 1024, LEAST = 64 };
+    int64_t most = PANEL_BYTES / (p->n * item);
+    most = most < LEAST ? LEAST : most;
+    int64_t panels = (p->m + most - 1) / most;
+    return (p->m + panels - 1) / panels;
+}
+
+/* Has the op run on panels of the product, whose register becomes room for one. */
+static bool take_sweep(joining *j, candidate *c) {
+    bpi_program *p = j->p;
+    int operand;
+    const bpi_product shape = c->product->gemm.product;
+    const bp_dtype dtype = type_of(j, c->y)->dtype;
+    const uint32_t s = sweep_behind(j, c, &operand);
+    if (s == BPI_NONE || shape.ldc != shape.n || shape.m * shape.n == 0 ||
+        strcmp(bpi_gemm_choice(&shape, dtype), "blas") == 0)
+        return true;
+    const bpi_step *step = &p->steps[s];
+    const size_t item = bp_dtype_size(dtype), arrays = (size_t)step->inputs + step->outputs;
+    bpi_product_sweep *sweep = bpi_arena_alloc(&p->memory, sizeof *sweep);
+    bp_array *array = bpi_arena_alloc(&p->memory, arrays * sizeof *array);
+    if (!sweep || !array)
+        return false;
+    bpi_product panel = shape, last = shape;
+    panel.m = rows_of_panel(&shape, (int64_t)item);
+    last.m = shape.m - (shape.m - 1) / panel.m * panel.m;
+    *sweep = (bpi_product_sweep){.run = ((const bpi_kernels *)step->op->kernel)->sweep,
+                                 .call = {.op = step->op,
+                                          .attr = step->attr,
+                                          .inputs = step->inputs,
+                                          .outputs = step->outputs,
+                                          .x = array,
+                                          .y = array + step->inputs},
+                                 .arrays = array,
+                                 .product = operand,
+                                 .rows = panel.m,
+                                 .last = bpi_gemm_prepare(&last, dtype, false),
+                                 .m = shape.m,
+                                 .n = shape.n,
+                                 .row_a = item * (size_t)(shape.transpose_a ? 1 : shape.lda)};
+    for (int k = 0; k < step->inputs + step->outputs; k++) {
+        const bp_type *type =
+            type_of(j, k < step->inputs ? step->x[k] : step->y + (uint32_t)(k - step->inputs));
+        array[k] = (bp_array){NULL, type, bp_shape_count(type->shape)};
+    }
+    for (int k = 0; k < step->inputs; k++)
+        if (k != operand)
+            add_input(c, step->x[k]);
+    c->product->sweep = sweep;
+    c->product->gemm.product = panel;
+    c->workspace = root(j, c->y);
+    c->outputs = step->outputs;
+    take(j, c, s);
+    p->regs[c->workspace].type = NULL;
+    p->regs[c->workspace].bytes = (size_t)(panel.m * panel.n) * item;
+    return true;
 }
 
 /* ---- the pass ----------------------------------------------------------------------------------- */
@@ -251,8 +300,14 @@ static uint32_t results_of(joining *j, const candidate *c) {
 static bool join_step(joining *j, uint32_t s, const bpi_product *shape, const int *threads) {
     bpi_program *p = j->p;
     const bpi_step *step = &p->steps[s];
-    candidate c = {
-        .x = {step->x[0], step->x[1]}, .inputs = 2, .y = step->y, .at = s, .moved = BPI_NONE};
+    candidate c = {.x = {step->x[0], step->x[1]},
+                   .inputs = 2,
+                   .y = step->y,
+                   .at = s,
+                   .moved = BPI_NONE,
+                   .workspace = BPI_NONE,
+                   .outputs = 1};
+    const bp_dtype dtype = type_of(j, step->y)->dtype;
     double bytes;
     c.product = bpi_arena_alloc(&p->memory, sizeof *c.product);
     if (!c.product)
@@ -270,7 +325,10 @@ static bool join_step(joining *j, uint32_t s, const bpi_product *shape, const in
         take_bias(j, &c);
         take_relu(j, &c);
     }
-    c.product->gemm = bpi_gemm_prepare(shape, type_of(j, step->y)->dtype, c.product->bias != 0);
+    if (c.product->op_count == 1 && !take_sweep(j, &c))
+        return false;
+    const bpi_product now = c.product->gemm.product;
+    c.product->gemm = bpi_gemm_prepare(&now, dtype, c.product->bias != 0);
     uint32_t *x = bpi_arena_alloc(&p->memory, (size_t)c.inputs * sizeof *x);
     if (!x)
         return false;
@@ -280,9 +338,9 @@ static bool join_step(joining *j, uint32_t s, const bpi_product *shape, const in
                                 .product = c.product,
                                 .x = x,
                                 .y = results_of(j, &c),
-                                .workspace = BPI_NONE,
+                                .workspace = c.workspace,
                                 .inputs = (uint16_t)c.inputs,
-                                .outputs = c.moved == BPI_NONE ? 1 : 2,
+                                .outputs = c.outputs,
                                 .kind = BPI_STEP_PRODUCT};
     return true;
 }
