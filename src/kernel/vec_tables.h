@@ -48,8 +48,8 @@ static const real log_poly[] = {-0x1p-1f,        0x1.5555a6p-2f,  -0x1.000024p-2
 
 /* log in two steps (Tang 1990): c near 1 / m with so few bits that r = c m - 1 is exact, log m = -log c +
  * log(1 + r). -log c is a multiple of 2^-12 and what is left of it; c = 1 and 0 near m = 1. The polynomial
- * is (log(1 + r) - r) / r^2. First with 32 c, chosen by five bits of m (bits(m) >> 18), 0.75 <= m < 1.5, so that
- * |r| <= 1/32: 2^-32.2 of log; for m < 1 the tables have -log c + ln 2. */
+ * is (log(1 + r) - r) / r^2. First with 32 c, chosen by five bits of m (bits(m) >> 18), 0.75 <= m < 1.5, so
+ * that |r| <= 1/32: 2^-32.2 of log; for m < 1 the tables have -log c + ln 2. */
 static const real log32_inverse[] = {
     0x1p+0f,    0x1.e8p-1f, 0x1.d8p-1f, 0x1.dp-1f,  0x1.cp-1f,  0x1.b8p-1f, 0x1.a8p-1f, 0x1.ap-1f,
     0x1.98p-1f, 0x1.88p-1f, 0x1.8p-1f,  0x1.78p-1f, 0x1.7p-1f,  0x1.68p-1f, 0x1.6p-1f,  0x1.58p-1f,
