@@ -248,6 +248,20 @@ static inline vec v_mantissa(vec a) {
 static inline vec v_exponent(vec a) { return V_NATIVE(getexp)(a); }
 #endif
 
+#if BPI_VEC_BITS < 512
+/* Writes a positive, normal, finite a as m 2^(k + bias - EXPONENT_BIAS) with 0.75 <= m < 1.5; returns m. The
+ * exponent counts from 0.75, as an integer with a bias. */
+static inline vec v_split_normal(vec a, vec bias, vec *k) {
+    const vec two23 = v_set((real)((real_bits)1 << MANTISSA_BITS));
+    const vec_bits one = v_bits(v_set(1));
+    vec_bits from = V_INT(add)(V_INT(sub)(v_bits(a), v_bits(v_set(REAL(0.75)))), one);
+    vec_bits biased = V_INT(srli)(from, MANTISSA_BITS);
+    *k = v_sub(v_sub(v_or(v_real(biased), two23), two23), bias);
+    vec_bits shift = V_INT(sub)(V_INT(slli)(biased, MANTISSA_BITS), one);
+    return v_real(V_INT(sub)(v_bits(a), shift));
+}
+#endif
+
 /* Writes a > 0 as m 2^k with 0.75 <= m < 1.5; returns m. At 512 bits a may be anything: then m is NaN
  * for a < 0, and k is -inf, inf or NaN for 0, inf, NaN. Otherwise a must be positive and finite. */
 static inline vec v_split(vec a, vec *k) {
@@ -256,19 +270,22 @@ static inline vec v_split(vec a, vec *k) {
     *k = v_sub(v_exponent(a), v_exponent(m));
     return m;
 #else
-    /* a denormal is scaled up; then the exponent counts from 0.75, as an integer with a bias */
+    /* a denormal is scaled up */
     const vec two23 = v_set((real)((real_bits)1 << MANTISSA_BITS));
     vec_mask tiny = v_less(a, v_set(REAL_MIN));
-    a = v_select(tiny, v_mul(a, two23), a);
     vec bias = v_select(tiny, v_set(EXPONENT_BIAS + MANTISSA_BITS), v_set(EXPONENT_BIAS));
-    const vec_bits one = v_bits(v_set(1));
-    vec_bits from = V_INT(add)(V_INT(sub)(v_bits(a), v_bits(v_set(REAL(0.75)))), one);
-    vec_bits biased = V_INT(srli)(from, MANTISSA_BITS);
-    *k = v_sub(v_sub(v_or(v_real(biased), two23), two23), bias);
-    vec_bits shift = V_INT(sub)(V_INT(slli)(biased, MANTISSA_BITS), one);
-    return v_real(V_INT(sub)(v_bits(a), shift));
+    return v_split_normal(v_select(tiny, v_mul(a, two23), a), bias, k);
 #endif
 }
+
+#if BPI_VEC_BITS == 256 && BPI_BITS == 32
+/* Tells whether all elements are positive, normal and finite: bits - bits(FLT_MIN) < 0x7f000000, unsigned. */
+static inline int v_all_normal(vec a) {
+    vec_bits from = V_INT(add)(v_bits(a), V_INT(set1)(0x7f800000));
+    vec_bits normal = V_INT(cmpgt)(V_INT(set1)(-0x1000000), from);
+    return V_OP(movemask)(v_real(normal)) == 0xff;
+}
+#endif
 
 #if BPI_VEC_BITS == 512
 /* Returns table[i] for the integer i that is the lowest 4 bits of each element of a. The permutations

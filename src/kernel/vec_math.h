@@ -170,7 +170,11 @@ static inline vec log_limits(vec x, vec y) {
 static inline vec log_sum(vec high, vec r, vec p) {
     vec y = v_add(high, r), lost = v_sub(r, v_sub(y, high));
     p = v_add(p, lost);
+#if BPI_VEC_BITS == 512
     return v_select(v_equal(p, p), v_add(y, p), y); /* not inf - inf */
+#else
+    return v_add(y, p);
+#endif
 }
 #endif
 
@@ -185,14 +189,24 @@ static inline vec v_log(vec x) {
     return log_sum(high, r, v_fma(v_mul(r, r), POLY(r, log32_poly), low));
 }
 #elif BPI_VEC_BITS == 256 && BPI_BITS == 32
-static inline vec v_log(vec x) {
-    vec k, m = v_split(x, &k);
+static inline vec log_of_split(vec m, vec k) {
     vec_bits at = V_INT(srli)(v_bits(m), 20);
     vec r = v_fma(m, v_lookup8(at, log8_inverse), v_set(-1)), r2 = v_mul(r, r);
     vec high = v_fma(k, v_set(LN2_HIGH), v_lookup8(at, log8_high));
     vec low = v_fma(k, v_set(LN2_LOW), v_lookup8(at, log8_low));
     vec p = v_fma(v_mul(r2, r), POLY(r, log8_poly), low);
-    return log_limits(x, log_sum(high, r, v_fma(v_mul(r, v_set(-0.5f)), r, p)));
+    return log_sum(high, r, v_fma(v_mul(r, v_set(-0.5f)), r, p));
+}
+
+/* Selecting what is not normal takes as long as the rest: it is done only where there is something. */
+static inline vec v_log(vec x) {
+    vec k, m;
+    if (v_all_normal(x)) {
+        m = v_split_normal(x, v_set(EXPONENT_BIAS), &k);
+        return log_of_split(m, k);
+    }
+    m = v_split(x, &k);
+    return log_limits(x, log_of_split(m, k));
 }
 #else
 static inline vec v_log(vec x) {
