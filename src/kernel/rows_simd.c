@@ -404,13 +404,11 @@ ALWAYS_INLINE void bunch_grad(int count, const bpi_norm_grad *a, int64_t row, re
     bunch b = {
         n,      (const real *)a->x + at, (const real *)a->g + at, a->scale, (real *)a->gx + at,
         column, .total = {{0, 0}}};
-    V_UNROLL
     for (int k = 0; k < count; k++) {
         b.mean[k] = v_set((real)((double)sum_row_simd(n, b.x + k * n) / (double)n));
         b.r[k] = v_set(r[k]);
     }
     sum_bunch(count, &b);
-    V_UNROLL
     for (int k = 0; k < count; k++) {
         double slope = b.total[k].product / (double)n * (double)r[k] * (double)r[k];
         const vec s[] = {v_set((real)(b.total[k].a / (double)n)), v_set((real)slope)};
