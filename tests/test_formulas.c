@@ -495,6 +495,7 @@ static void compare_arrays(const recording *r, const char *what, bp_tensor *is,
 /* Compares what can be evaluated; returns false when something could not. */
 static bool evaluate_arrays(recording *r, bpi_arena *arena) {
     const bp_op *op = r->sample.op;
+    static const char *const names[BP_MAX_OUTPUTS] = {"", "a second", "a third", "a fourth"};
     const int outputs = bpi_op_outputs(op);
     bpi_nd x[BPI_SAMPLE_OPERANDS], y[BP_MAX_OUTPUTS], gy[BP_MAX_OUTPUTS], value;
     bp_tensor *result[BP_MAX_OUTPUTS], *cotangent[BP_MAX_OUTPUTS];
@@ -503,7 +504,7 @@ static bool evaluate_arrays(recording *r, bpi_arena *arena) {
     for (int k = 0; k < outputs; k++) {
         result[k] = bp_output(r->y, k);
         y[k] = array_of(arena, result[k]);
-        cotangent[k] = k ? cotangent_for(r->graph, result[k], "another cotangent") : r->gy;
+        cotangent[k] = k ? cotangent_for(r->graph, result[k], names[k]) : r->gy;
         gy[k] = cotangent[k] ? array_of(arena, cotangent[k]) : (bpi_nd){BP_SCALAR, NULL};
     }
     bpi_nd_node node = {op, r->sample.attr, r->sample.inputs, outputs, x, y, gy};

@@ -19,9 +19,9 @@ static const struct promise {
     double f32, f64, steep;
     double reference_f32, reference_f64;
 } promises[] = {
-    {BPI_MAP_EXP, 1.25, 1.5, 0, 1, 1},
-    {BPI_MAP_LOG, 1.25, 1.5, 0, 1, 1},
-    {BPI_MAP_TANH, 2, 2.5, 0, 2.5, 2.5},
+    {BPI_MAP_EXP, 1.1, 1.5, 0, 1, 1},
+    {BPI_MAP_LOG, 1.35, 1.5, 0, 1, 1},
+    {BPI_MAP_TANH, 0.56, 2.5, 0, 2.5, 2.5},
     {BPI_MAP_SIGMOID, 2, 2.5, 0, 2.5, 2.5},
     {BPI_MAP_SOFTPLUS, 2, 2.5, 0, 2, 2},
     {BPI_MAP_ERF, 1.5, 2, 0, 1, 1.5},
@@ -525,12 +525,26 @@ static double exact_f32(enum bpi_map_slot slot, double x) {
     }
 }
 
-/* exp, log, tanh and sigmoid in f32: at most 2 ulp from f64 over the whole range, at every level. */
-START_TEST(a_dense_sweep_stays_within_two_ulp) {
-    static const enum bpi_map_slot slots[] = {BPI_MAP_EXP, BPI_MAP_LOG, BPI_MAP_TANH,
-                                              BPI_MAP_SIGMOID};
+/* The largest errors in ulp of f32 that a sweep may find: with AVX2 or AVX-512, and elsewhere. Over all
+ * floats that matter they are 0.566, 0.540, 0.547; PyTorch 2.13 has 0.571, 0.549, 0.569. */
+static const struct {
+    enum bpi_map_slot slot;
+    double best, most;
+} sweeps[] = {{BPI_MAP_EXP, 0.57, 1.1},
+              {BPI_MAP_LOG, 0.545, 1.35},
+              {BPI_MAP_TANH, 0.55, 0.55},
+              {BPI_MAP_SIGMOID, 1.6, 2}};
+
+static double sweep_bound(int k, enum bpi_cpu_level level, double truth) {
+    bool best = level == BPI_CPU_AVX2 || level == BPI_CPU_AVX512;
+    double bound = best ? sweeps[k].best : sweeps[k].most;
+    return fabs(truth) < 0x1p-126 ? fmax(bound, 1) : bound; /* what is denormal is rounded twice */
+}
+
+/* exp, log, tanh and sigmoid in f32 beside f64 over the whole range, at every level. */
+START_TEST(a_dense_sweep_stays_within_its_bound) {
     static double truth[CHUNK], unit[CHUNK];
-    enum bpi_map_slot slot = slots[_i];
+    enum bpi_map_slot slot = sweeps[_i].slot;
     const void *in[1] = {sweep_x};
     for (uint64_t from = random_bits() % SWEEP; from < (uint64_t)1 << 32; from += CHUNK * SWEEP) {
         for (uint32_t i = 0; i < CHUNK; i++) {
@@ -543,7 +557,8 @@ START_TEST(a_dense_sweep_stays_within_two_ulp) {
             if (bpi_cpu_force((enum bpi_cpu_level)level)) {
                 bpi_map(slot, BP_F32)(CHUNK, in, sweep_y, NULL);
                 for (int i = 0; i < CHUNK; i++)
-                    if (!(fabs((double)sweep_y[i] - truth[i]) <= 2 * unit[i]) &&
+                    if (!(fabs((double)sweep_y[i] - truth[i]) <=
+                          unit[i] * sweep_bound(_i, (enum bpi_cpu_level)level, truth[i])) &&
                         error_of((double)sweep_y[i], truth[i], truth[i], BP_F32) != 0)
                         ck_abort_msg("%s(%a) = %a at %s", bpi_map_name(slot), (double)sweep_x[i],
                                      (double)sweep_y[i], bpi_cpu_name());
@@ -600,7 +615,7 @@ static Suite *suite(void) {
     add(s, "in place", kernels_work_in_place, BPI_CPU_COUNT);
     add(s, "large", large_arrays_give_the_same_bits, BPI_CPU_COUNT);
     add(s, "relu", relu_of_every_float, 1);
-    add(s, "sweep", a_dense_sweep_stays_within_two_ulp, 4);
+    add(s, "sweep", a_dense_sweep_stays_within_its_bound, 4);
     return s;
 }
 

@@ -233,6 +233,28 @@ END_TEST
 
 /* ---- normalisation --------------------------------------------------------------------------- */
 
+/* One result of the gradient, `y` beside `want`. */
+static void compare_part(const arrays *a, int64_t count, char *y, char *want, double tolerance,
+                         const char *what, int64_t n) {
+    arrays part = *a;
+    part.y = y;
+    part.want = want;
+    compare(&part, count, tolerance, what, n);
+}
+
+static void check_norm_grad(const arrays *a, int64_t rows, int64_t n, const void *r,
+                            const void *scale, double tolerance) {
+    static char sums[4][8 * 5064], workspace[2 * 3 * 8 * 5000];
+    memset(sums, 0x5a, sizeof sums);
+    bpi_norm_grad want = {rows, n, a->x, r, scale, a->gy, a->want, sums[0], sums[1]}, got = want;
+    got.gx = a->y, got.gscale = sums[2], got.gshift = sums[3];
+    bpi_norm_grad_reference(&want, a->dtype, workspace);
+    bpi_norm_grad_fast(&got, a->dtype, workspace);
+    compare(a, rows * n, tolerance, "layer_norm_grad", n);
+    compare_part(a, n, sums[2], sums[0], 10 * tolerance, "gscale", n);
+    compare_part(a, n, sums[3], sums[1], 32 * bound(a->dtype, 64 * n), "gshift", n);
+}
+
 /* Rows with a mean that is large beside the deviation: where a variance of squares would fail. */
 static void check_normalize(bp_dtype dtype, int64_t rows, int64_t n) {
     double got[100], want[100];
@@ -241,8 +263,11 @@ static void check_normalize(bp_dtype dtype, int64_t rows, int64_t n) {
         ((float *)a.x)[i] += 100;
     /* what x is rounded to, times the largest factor, 1 / sqrt(epsilon) */
     double tolerance = (dtype == BP_F32 ? 101 : 1) * 32 * bound(dtype, n);
-    bpi_normalize_reference(rows, n, 1e-3, dtype, a.x, a.want, want);
-    bpi_normalize_fast(rows, n, 1e-3, dtype, a.x, a.y, got);
+    const char *scale = a.gy, *shift = a.gy + (rows - 1) * n * (int64_t)a.item;
+    bpi_norm reference = {rows, n, a.x, scale, shift, a.want, want};
+    bpi_norm fast = {rows, n, a.x, scale, shift, a.y, got};
+    bpi_normalize_reference(&reference, 1e-3, dtype);
+    bpi_normalize_fast(&fast, 1e-3, dtype);
     compare(&a, rows * n, tolerance, "normalize", n);
     for (int64_t r = 0; r < rows; r++) {
         double is = at(&a, (char *)got, r), should = at(&a, (char *)want, r);
@@ -250,6 +275,7 @@ static void check_normalize(bp_dtype dtype, int64_t rows, int64_t n) {
             ck_abort_msg("%s normalize of %d: r is %.17g, not %.17g", bpi_cpu_name(), (int)n, is,
                          should);
     }
+    check_norm_grad(&a, rows, n, want, shift, 32 * tolerance);
     memcpy(a.x, a.want, (size_t)(rows * n) * a.item);
     bpi_normalize_grad_reference(rows, n, dtype, a.x, want, a.gy, a.want);
     bpi_normalize_grad_fast(rows, n, dtype, a.x, want, a.gy, a.y);

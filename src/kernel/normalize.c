@@ -1,8 +1,9 @@
-/* Rows with mean 0 and variance 1, and the gradient of that: the portable reference, in double
- * precision, and the choice of the vector kernels. */
+/* Layer normalisation and its gradient: the portable reference, in double precision, and the choice of the
+ * vector kernels. */
 #include "normalize.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "map_names.inc"
 #include "rows.h"
@@ -17,18 +18,33 @@
 #define SUFFIX f64
 #include "normalize.inc"
 
-void bpi_normalize_reference(int64_t rows, int64_t n, double epsilon, bp_dtype dtype, const void *x,
-                             void *y, void *r) {
-    (dtype == BP_F32 ? normalize_f32 : normalize_f64)(rows, n, epsilon, x, y, r);
+void bpi_normalize_reference(const bpi_norm *a, double epsilon, bp_dtype dtype) {
+    (dtype == BP_F32 ? normalize_f32 : normalize_f64)(a, epsilon);
 }
 
-void bpi_normalize_fast(int64_t rows, int64_t n, double epsilon, bp_dtype dtype, const void *x,
-                        void *y, void *r) {
+void bpi_normalize_fast(const bpi_norm *a, double epsilon, bp_dtype dtype) {
     const bpi_rows *vectors = bpi_rows_for(dtype);
     if (vectors)
-        vectors->normalize(rows, n, epsilon, x, y, r);
+        vectors->normalize(a, epsilon);
     else
-        bpi_normalize_reference(rows, n, epsilon, dtype, x, y, r);
+        bpi_normalize_reference(a, epsilon, dtype);
+}
+
+/* Two sums for every column, in as many levels (rows_simd.c); the references add in double precision. */
+size_t bpi_norm_workspace(int64_t n, size_t item) {
+    return 2 * (size_t)n * (BPI_NORM_LEVELS * item > sizeof(double) ? BPI_NORM_LEVELS * item : 8);
+}
+
+void bpi_norm_grad_reference(const bpi_norm_grad *a, bp_dtype dtype, void *workspace) {
+    (dtype == BP_F32 ? norm_grad_f32 : norm_grad_f64)(a, workspace);
+}
+
+void bpi_norm_grad_fast(const bpi_norm_grad *a, bp_dtype dtype, void *workspace) {
+    const bpi_rows *vectors = bpi_rows_for(dtype);
+    if (vectors)
+        vectors->norm_grad(a, workspace);
+    else
+        bpi_norm_grad_reference(a, dtype, workspace);
 }
 
 void bpi_normalize_grad_reference(int64_t rows, int64_t n, bp_dtype dtype, const void *u,

@@ -7,7 +7,10 @@
 #ifndef BPI_KERNEL_ROWS_H
 #define BPI_KERNEL_ROWS_H
 
+#include "normalize.h"
 #include "reduce.h"
+
+enum { BPI_NORM_LEVELS = 3 }; /* of sums over columns in norm_grad */
 
 typedef struct bpi_rows {
     void (*sum)(const bpi_pass *pass, const void *x, void *y);
@@ -22,8 +25,9 @@ typedef struct bpi_rows {
     /* y (gy - Σ gy y), and gy - exp(y) Σ gy: the gradients of softmax and log softmax. */
     void (*softmax_grad)(int64_t rows, int64_t n, const void *y, const void *gy, void *gx);
     void (*log_softmax_grad)(int64_t rows, int64_t n, const void *y, const void *gy, void *gx);
-    /* normalize.h: y = (x - mean) r and r[rows]; r (h - mean of h - u mean of h u). */
-    void (*normalize)(int64_t rows, int64_t n, double epsilon, const void *x, void *y, void *r);
+    /* normalize.h */
+    void (*normalize)(const bpi_norm *a, double epsilon);
+    void (*norm_grad)(const bpi_norm_grad *a, void *workspace);
     void (*normalize_grad)(int64_t rows, int64_t n, const void *u, const void *r, const void *h,
                            void *gx);
 } bpi_rows;

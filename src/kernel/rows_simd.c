@@ -308,23 +308,148 @@ static void log_softmax_grad(int64_t rows, int64_t n, const void *y, const void 
 
 /* ---- normalisation --------------------------------------------------------------------------- */
 
-static inline vec normal(vec a, vec b, const vec *s) {
-    (void)b;
-    return v_mul(v_sub(v_sub(a, s[0]), s[1]), s[2]);
+/* y = ((x - mean) - rest) r scale + shift, for the first k elements of a vector. */
+ALWAYS_INLINE void normalize_some(int64_t k, const real *x, const vec *s, const real *scale,
+                                  const real *shift, real *y) {
+    vec d = v_sub(v_sub(load_some(x, k), s[0]), s[1]);
+    store_some(y, v_fma(v_mul(d, s[2]), load_some(scale, k), load_some(shift, k)), k);
+}
+
+ALWAYS_INLINE void normalize_row(int64_t n, const real *x, const vec *s, const real *scale,
+                                 const real *shift, real *y) {
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        normalize_some(LANES, x + i, s, scale + i, shift + i, y + i);
+    if (i < n)
+        normalize_some(n - i, x + i, s, scale + i, shift + i, y + i);
 }
 
 /* The mean is rounded to `real` and taken out; what is left has a mean of its own, the rounding. */
-static void normalize(int64_t rows, int64_t n, double epsilon, const void *x, void *y, void *r) {
-    for (int64_t k = 0; k < rows; k++) {
-        const real *from = (const real *)x + k * n;
-        const vec mean = v_set((real)(two_sums(n, from, from, v_set(0)).a / (double)n));
-        sums left = two_sums(n, from, from, mean);
-        double rest = left.a / (double)n, variance = left.product / (double)n - rest * rest;
-        real scale = (real)(1 / sqrt((variance > 0 ? variance : variance * 0) + epsilon));
-        ((real *)r)[k] = scale;
-        each(n, from, from, (real *)y + k * n, normal,
-             (vec[]){mean, v_set((real)rest), v_set(scale)});
+static void normalize(const bpi_norm *a, double epsilon) {
+    const double n = (double)a->n;
+    for (int64_t k = 0; k < a->rows; k++) {
+        const real *from = (const real *)a->x + k * a->n;
+        const vec mean = v_set((real)((double)sum_row_simd(a->n, from) / n));
+        sums left = two_sums(a->n, from, from, mean);
+        double rest = left.a / n, variance = left.product / n - rest * rest;
+        real r = (real)(1 / sqrt((variance > 0 ? variance : variance * 0) + epsilon));
+        ((real *)a->r)[k] = r;
+        normalize_row(a->n, from, (vec[]){mean, v_set((real)rest), v_set(r)}, a->scale, a->shift,
+                      (real *)a->y + k * a->n);
     }
+}
+
+enum { BUNCH = 4 }; /* rows that add to the sums of the columns at once */
+
+/* Rows of a gradient that are under way, the sums over each: of h, and of h (x - mean). */
+typedef struct bunch {
+    int64_t n;
+    const real *x, *g, *scale;
+    real *gx, *column; /* column: sums of g u, then of g, over the rows */
+    vec mean[BUNCH], r[BUNCH], s[BUNCH], p[BUNCH];
+    sums total[BUNCH];
+} bunch;
+
+/* Adds the k <= LANES elements from i on of `count` rows. */
+ALWAYS_INLINE void add_bunch(int count, bunch *b, int64_t i, int64_t k) {
+    vec factor = load_some(b->scale + i, k), gu[BUNCH], g[BUNCH];
+    V_UNROLL
+    for (int row = 0; row < count; row++) {
+        g[row] = load_some(b->g + row * b->n + i, k);
+        vec d = v_sub(load_some(b->x + row * b->n + i, k), b->mean[row]);
+        vec h = v_mul(g[row], factor);
+        b->s[row] = v_add(b->s[row], h);
+        b->p[row] = v_fma(h, d, b->p[row]);
+        gu[row] = v_mul(g[row], v_mul(d, b->r[row]));
+    }
+    if (count == BUNCH) {
+        gu[0] = v_add(v_add(gu[0], gu[1]), v_add(gu[2], gu[3]));
+        g[0] = v_add(v_add(g[0], g[1]), v_add(g[2], g[3]));
+    }
+    real *scale = b->column + i, *shift = scale + b->n;
+    store_some(scale, v_add(load_some(scale, k), gu[0]), k);
+    store_some(shift, v_add(load_some(shift, k), g[0]), k);
+}
+
+ALWAYS_INLINE void sum_bunch(int count, bunch *b) {
+    for (int64_t i = 0; i < b->n;) {
+        int64_t end = b->n - i < PIECE ? b->n : i + PIECE;
+        V_UNROLL
+        for (int row = 0; row < count; row++)
+            b->s[row] = b->p[row] = v_set(0);
+        for (; i + LANES <= end; i += LANES)
+            add_bunch(count, b, i, LANES);
+        if (i < end)
+            add_bunch(count, b, i, end - i);
+        i = end;
+        V_UNROLL
+        for (int row = 0; row < count; row++) {
+            b->total[row].a += v_sum(b->s[row]);
+            b->total[row].product += v_sum(b->p[row]);
+        }
+    }
+}
+
+/* r ((h - mean of h) - (x - mean) slope), slope = r² mean of h (x - mean) */
+ALWAYS_INLINE void norm_slope(const bunch *b, int row, int64_t i, int64_t k, const vec *s) {
+    const int64_t at = row * b->n + i;
+    vec d = v_sub(load_some(b->x + at, k), b->mean[row]);
+    vec h = v_mul(load_some(b->g + at, k), load_some(b->scale + i, k));
+    store_some(b->gx + at, v_mul(v_fnma(d, s[1], v_sub(h, s[0])), b->r[row]), k);
+}
+
+ALWAYS_INLINE void bunch_grad(int count, const bpi_norm_grad *a, int64_t row, real *column) {
+    const int64_t n = a->n, at = row * n;
+    const real *r = (const real *)a->r + row;
+    bunch b = {
+        n,      (const real *)a->x + at, (const real *)a->g + at, a->scale, (real *)a->gx + at,
+        column, .total = {{0, 0}}};
+    for (int k = 0; k < count; k++) {
+        b.mean[k] = v_set((real)((double)sum_row_simd(n, b.x + k * n) / (double)n));
+        b.r[k] = v_set(r[k]);
+    }
+    sum_bunch(count, &b);
+    for (int k = 0; k < count; k++) {
+        double slope = b.total[k].product / (double)n * (double)r[k] * (double)r[k];
+        const vec s[] = {v_set((real)(b.total[k].a / (double)n)), v_set((real)slope)};
+        int64_t i = 0;
+        for (; i + LANES <= n; i += LANES)
+            norm_slope(&b, k, i, LANES, s);
+        if (i < n)
+            norm_slope(&b, k, i, n - i, s);
+    }
+}
+
+ONE_FUNCTION void grad_of_bunch(const bpi_norm_grad *a, int64_t row, real *column) {
+    bunch_grad(BUNCH, a, row, column);
+}
+
+ONE_FUNCTION void grad_of_row(const bpi_norm_grad *a, int64_t row, real *column) {
+    bunch_grad(1, a, row, column);
+}
+
+/* The sums of the columns are added up in levels of 16. */
+static void norm_grad(const bpi_norm_grad *a, void *workspace) {
+    const int64_t width = 2 * a->n, bunches = a->rows / BUNCH;
+    const size_t bytes = (size_t)width * sizeof(real);
+    real *level = workspace;
+    int levels = 1;
+    while (levels < BPI_NORM_LEVELS && bunches >> 4 * levels)
+        levels++;
+    memset(level, 0, (size_t)levels * bytes);
+    for (int64_t row = bunches * BUNCH; row < a->rows; row++)
+        grad_of_row(a, row, level);
+    for (int64_t b = 1; b <= bunches; b++) {
+        grad_of_bunch(a, (b - 1) * BUNCH, level);
+        for (int k = 1; k < levels && b % ((int64_t)1 << 4 * k) == 0; k++) {
+            add_row_simd(width, level + (k - 1) * width, level + k * width);
+            memset(level + (k - 1) * width, 0, bytes);
+        }
+    }
+    for (int k = 1; k < levels; k++)
+        add_row_simd(width, level + k * width, level);
+    memcpy(a->gscale, level, bytes / 2);
+    memcpy(a->gshift, level + a->n, bytes / 2);
 }
 
 static inline vec normal_slope(vec u, vec h, const vec *s) {
@@ -354,5 +479,6 @@ const bpi_rows BPI_TABLE = {
     .softmax_grad = softmax_grad,
     .log_softmax_grad = log_softmax_grad,
     .normalize = normalize,
+    .norm_grad = norm_grad,
     .normalize_grad = normalize_grad,
 };

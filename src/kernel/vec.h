@@ -161,6 +161,10 @@ static inline vec v_fma(vec a, vec b, vec c) { return v_add(v_mul(a, b), c); }
 static inline vec v_fnma(vec a, vec b, vec c) { return v_sub(c, v_mul(a, b)); }
 #endif
 
+/* The elements as integers of the same size, and back. */
+static inline vec_bits v_bits(vec a) { return V_JOIN(V_PREFIX, V_CAST, V_SI)(a); }
+static inline vec v_real(vec_bits a) { return V_JOIN(V_PREFIX, V_CAST_BITS, V_KIND)(a); }
+
 /* Bits. */
 static inline vec v_and(vec a, vec b) { return V_OP(and)(a, b); }
 static inline vec v_or(vec a, vec b) { return V_OP(or)(a, b); }
@@ -169,6 +173,16 @@ static inline vec v_clear(vec a, vec b) { return V_OP(andnot)(b, a); } /* a with
 static inline vec v_abs(vec a) { return v_clear(a, v_set(REAL(-0.0))); }
 static inline vec v_neg(vec a) { return v_xor(a, v_set(REAL(-0.0))); }
 static inline vec v_sign_of(vec a) { return v_and(a, v_set(REAL(-0.0))); } /* the sign bit alone */
+
+/* a >= 0 with the sign of b. */
+static inline vec v_signed(vec a, vec b) {
+#if BPI_VEC_BITS == 512
+    vec_bits sign = v_bits(v_set(REAL(-0.0)));
+    return v_real(V_INT(ternarylogic)(sign, v_bits(b), v_bits(a), 0xea)); /* sign & b | a */
+#else
+    return v_or(a, v_sign_of(b));
+#endif
+}
 
 /* Comparisons: false when an operand is NaN. v_select(m, a, b) is m ? a : b. */
 #if BPI_VEC_BITS == 512
@@ -205,10 +219,6 @@ static inline vec v_max(vec a, vec b) { return V_OP(max)(a, b); }
 static inline vec v_min(vec a, vec b) { return V_OP(min)(a, b); }
 #endif
 
-/* The elements as integers of the same size, and back. */
-static inline vec_bits v_bits(vec a) { return V_JOIN(V_PREFIX, V_CAST, V_SI)(a); }
-static inline vec v_real(vec_bits a) { return V_JOIN(V_PREFIX, V_CAST_BITS, V_KIND)(a); }
-
 /* Adding V_ROUND to |a| < 2^(MANTISSA_BITS - 2) rounds a to the nearest integer n, which then stands in
  * the low bits of the sum; subtracting it again gives n. */
 #define V_ROUND (REAL(1.5) * ((real_bits)1 << MANTISSA_BITS))
@@ -230,27 +240,52 @@ static inline vec v_scale(vec a, vec n) {
 #endif
 }
 
-/* Writes a > 0 as m 2^k with 0.75 <= m < 1.5; returns m. At 512 bits a may be anything: then m is NaN
- * for a < 0, and k is -inf, inf or NaN for 0, inf, NaN. Otherwise a must be positive and finite. */
-static inline vec v_split(vec a, vec *k) {
 #if BPI_VEC_BITS == 512
-    vec m = V_NATIVE(getmant)(a, _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_nan);
-    *k = v_sub(V_NATIVE(getexp)(a), V_NATIVE(getexp)(m));
-    return m;
-#else
-    /* a denormal is scaled up; then the exponent counts from 0.75, as an integer with a bias */
+/* a / 2^k where this is at least 0.75 and less than 1.5, NaN for a < 0; and floor(log2 |a|). */
+static inline vec v_mantissa(vec a) {
+    return V_NATIVE(getmant)(a, _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_nan);
+}
+static inline vec v_exponent(vec a) { return V_NATIVE(getexp)(a); }
+#endif
+
+#if BPI_VEC_BITS < 512
+/* Writes a positive, normal, finite a as m 2^(k + bias - EXPONENT_BIAS) with 0.75 <= m < 1.5; returns m. The
+ * exponent counts from 0.75, as an integer with a bias. */
+static inline vec v_split_normal(vec a, vec bias, vec *k) {
     const vec two23 = v_set((real)((real_bits)1 << MANTISSA_BITS));
-    vec_mask tiny = v_less(a, v_set(REAL_MIN));
-    a = v_select(tiny, v_mul(a, two23), a);
-    vec bias = v_select(tiny, v_set(EXPONENT_BIAS + MANTISSA_BITS), v_set(EXPONENT_BIAS));
     const vec_bits one = v_bits(v_set(1));
     vec_bits from = V_INT(add)(V_INT(sub)(v_bits(a), v_bits(v_set(REAL(0.75)))), one);
     vec_bits biased = V_INT(srli)(from, MANTISSA_BITS);
     *k = v_sub(v_sub(v_or(v_real(biased), two23), two23), bias);
     vec_bits shift = V_INT(sub)(V_INT(slli)(biased, MANTISSA_BITS), one);
     return v_real(V_INT(sub)(v_bits(a), shift));
+}
+#endif
+
+/* Writes a > 0 as m 2^k with 0.75 <= m < 1.5; returns m. At 512 bits a may be anything: then m is NaN
+ * for a < 0, and k is -inf, inf or NaN for 0, inf, NaN. Otherwise a must be positive and finite. */
+static inline vec v_split(vec a, vec *k) {
+#if BPI_VEC_BITS == 512
+    vec m = v_mantissa(a);
+    *k = v_sub(v_exponent(a), v_exponent(m));
+    return m;
+#else
+    /* a denormal is scaled up */
+    const vec two23 = v_set((real)((real_bits)1 << MANTISSA_BITS));
+    vec_mask tiny = v_less(a, v_set(REAL_MIN));
+    vec bias = v_select(tiny, v_set(EXPONENT_BIAS + MANTISSA_BITS), v_set(EXPONENT_BIAS));
+    return v_split_normal(v_select(tiny, v_mul(a, two23), a), bias, k);
 #endif
 }
+
+#if BPI_VEC_BITS == 256 && BPI_BITS == 32
+/* Tells whether all elements are positive, normal and finite: bits - bits(FLT_MIN) < 0x7f000000, unsigned. */
+static inline int v_all_normal(vec a) {
+    vec_bits from = V_INT(add)(v_bits(a), V_INT(set1)(0x7f800000));
+    vec_bits normal = V_INT(cmpgt)(V_INT(set1)(-0x1000000), from);
+    return V_OP(movemask)(v_real(normal)) == 0xff;
+}
+#endif
 
 #if BPI_VEC_BITS == 512
 /* Returns table[i] for the integer i that is the lowest 4 bits of each element of a. The permutations
@@ -266,6 +301,36 @@ static inline vec v_lookup16(vec a, const real *table) {
 static inline vec v_lookup32(vec_bits at, const real *table) {
     return simde_mm512_permutex2var_ps(v_load(table), at, v_load(table + LANES));
 }
+#endif
+#elif BPI_VEC_BITS == 256 && BPI_BITS == 32
+/* Returns table[i] for the integer i that is the lowest 3 bits of each element of `at`. */
+static inline vec v_lookup8(vec_bits at, const real *table) {
+    return simde_mm256_permutevar8x32_ps(v_load(table), at);
+}
+#endif
+
+#if BPI_VEC_BITS < 512 && BPI_BITS == 32
+/* Double precision for the lower or the higher half of a vector, a vec_part. */
+#if BPI_VEC_BITS == 256
+typedef simde__m256d vec_wide;
+typedef simde__m128 vec_part;
+#define W_OP(op) simde_mm256_##op##_pd
+#define W_FROM(a) simde_mm256_cvtps_pd(a)
+#define W_TO(a) simde_mm256_cvtpd_ps(a)
+#define W_LOW(a) simde_mm256_castps256_ps128(a)
+#define W_HIGH(a) simde_mm256_extractf128_ps(a, 1)
+#define W_JOIN(low, high) simde_mm256_set_m128(high, low)
+#define W_FMA(a, b, c) simde_mm256_fmadd_pd(a, b, c)
+#else
+typedef simde__m128d vec_wide;
+typedef vec vec_part;
+#define W_OP(op) simde_mm_##op##_pd
+#define W_FROM(a) simde_mm_cvtps_pd(a)
+#define W_TO(a) simde_mm_cvtpd_ps(a)
+#define W_LOW(a) (a)
+#define W_HIGH(a) simde_mm_movehl_ps(a, a)
+#define W_JOIN(low, high) simde_mm_movelh_ps(low, high)
+#define W_FMA(a, b, c) simde_mm_add_pd(simde_mm_mul_pd(a, b), c)
 #endif
 #endif
 

@@ -3,7 +3,8 @@
  *
  * Method: an argument is reduced by exponent (Cody and Waite 1980: x = n ln 2 + r with ln 2 in two
  * parts, so that n LN2_HIGH is exact), the rest is a polynomial (vec_tables.h). The whole range is
- * served: denormals, infinities, NaN; results underflow gradually. The bounds in ulp are stated and checked in tests/test_map_kernels.c. */
+ * served: denormals, infinities, NaN; results underflow gradually. The bounds in ulp are stated and checked
+ * in tests/test_map_kernels.c. */
 #ifndef BPI_KERNEL_VEC_MATH_H
 #define BPI_KERNEL_VEC_MATH_H
 
@@ -44,18 +45,41 @@ static inline vec exp_times_fast(vec a, vec r, vec sum) {
 static inline vec exp_times_fast(vec a, vec r, vec sum) { return exp_times(a, r, sum); }
 #endif
 
+/* With a table, 0.56 ulp: what its rounding takes away is added to r. Where x is so large that r is no
+ * remainder, or infinite, n alone makes the result infinite or 0. */
+#if BPI_VEC_BITS == 512
+static inline vec v_exp(vec x) {
+    vec sum, r = reduce_exp(x, FAST_ROUND, &sum), square = v_mul(r, r);
+    vec a = v_lookup16(sum, exp16_table), tail = v_add(r, v_lookup16(sum, exp16_rest));
+    vec y = v_fma(a, v_fma(square, POLY(r, exp16_poly), tail), a);
+    return v_scale(v_select(v_less(square, v_set(1)), y, a), v_sub(sum, v_set(FAST_ROUND)));
+}
+#elif BPI_VEC_BITS == 256 && BPI_BITS == 32
+/* 2^(j / 8) (1 + q) 2^n as (2^(j / 8) 2^k) (1 + q) 2^(n - k), k = floor(n / 2): rounded once where it is
+ * denormal. */
+static inline vec v_exp(vec x) {
+    vec t = v_max(v_set(EXP_LOWEST), v_min(v_set(EXP_HIGHEST), x));
+    vec sum, r = reduce_exp(t, V_ROUND / 8, &sum);
+    const vec exponent = v_set(-INFINITY); /* the sign and the exponent, all ones */
+    vec_bits at = v_bits(sum);
+    vec_bits n = v_bits(v_and(v_real(V_INT(slli)(at, MANTISSA_BITS - 3)), exponent));
+    vec_bits k = v_bits(v_and(v_real(V_INT(slli)(at, MANTISSA_BITS - 4)), exponent));
+    vec a = v_real(V_INT(add)(v_bits(v_lookup8(at, exp8_table)), k));
+    vec b = v_real(V_INT(add)(v_bits(v_set(1)), V_INT(sub)(n, k)));
+    vec q = v_fma(v_mul(r, r), POLY(r, exp8_poly), v_lookup8(at, exp8_rest));
+    q = v_add(q, r);
+    return v_mul(v_fma(a, q, a), b);
+}
+#else
 static inline vec v_exp(vec x) {
     vec t = v_max(v_set(EXP_LOWEST), v_min(v_set(EXP_HIGHEST), x));
     vec sum, r = reduce_exp(t, FAST_ROUND, &sum);
     return exp_times_fast(v_set(1), r, sum);
 }
+#endif
 
 /* exp(-|x|): cannot overflow. */
-static inline vec exp_minus(vec x) {
-    vec t = v_max(v_set(EXP_LOWEST), v_or(x, v_set(REAL(-0.0))));
-    vec sum, r = reduce_exp(t, V_ROUND, &sum);
-    return exp_times(v_set(1), r, sum);
-}
+static inline vec exp_minus(vec x) { return v_exp(v_or(x, v_set(REAL(-0.0)))); }
 
 /* sigmoid(x) = a - a e / (1 + e), a = x < 0 ? e : 1, e = exp(-|x|). This form halves the rounding error
  * of the quotient a / (1 + e). */
@@ -76,16 +100,38 @@ static inline vec v_expm1(vec x) {
 }
 
 #if BPI_VEC_BITS == 512 && BPI_BITS == 32
-/* A polynomial for each of 32 intervals, taken out of registers (see tanh_mid). */
+/* A polynomial for each of 32 intervals, taken out of registers (see tanh_mid): 0.54 ulp. */
 static inline vec v_tanh(vec x) {
     vec t = v_min(v_set(9.25f), v_abs(x));
     vec_bits at = V_INT(srli)(v_bits(v_add(t, v_set(0.625f))), 20);
     vec d = v_sub(t, v_lookup32(at, tanh_mid));
-    vec y = v_fma(d, v_lookup32(at, tanh_c4), v_lookup32(at, tanh_c3));
+    vec y = v_fma(d, v_lookup32(at, tanh_c5), v_lookup32(at, tanh_c4));
+    y = v_fma(d, y, v_lookup32(at, tanh_c3));
     y = v_fma(d, y, v_lookup32(at, tanh_c2));
     y = v_fma(d, y, v_lookup32(at, tanh_c1));
-    y = v_fma(d, y, v_lookup32(at, tanh_c0));
-    return v_or(y, v_sign_of(x));
+    y = v_fma(v_lookup32(at, tanh_a), v_min(v_set(TANH_BEND), t), v_mul(d, y));
+    return v_signed(y, x);
+}
+#elif BPI_BITS == 32
+/* A rational function in double precision, half a vector at a time: 0.52 ulp. */
+static inline vec_wide wide_poly(vec_wide x, const double *c, int degree) {
+    vec_wide p = W_OP(set1)(c[degree]);
+    V_UNROLL
+    for (int i = degree - 1; i >= 0; i--)
+        p = W_FMA(p, x, W_OP(set1)(c[i]));
+    return p;
+}
+
+static inline vec_part tanh_part(vec_part a) {
+    vec_wide x = W_FROM(a), square = W_OP(mul)(x, x);
+    vec_wide p = W_OP(mul)(x, wide_poly(square, tanh_p, 4));
+    return W_TO(W_OP(div)(p, wide_poly(square, tanh_q, 5)));
+}
+
+static inline vec v_tanh(vec x) {
+    vec t = v_max(v_set(-9.1f), v_min(v_set(9.1f), x));
+    vec_part low = tanh_part(W_LOW(t)), high = tanh_part(W_HIGH(t));
+    return W_JOIN(low, high);
 }
 #else
 /* tanh |x| = (1 - u) / (1 + u), u = exp(-2|x|) = s expm1(r) + s; both sides are rounded only once. */
@@ -96,7 +142,7 @@ static inline vec v_tanh(vec x) {
     vec p = v_fma(v_mul(r, r), POLY(r, expm1_poly), r);
     vec s = v_pow2(sum);
     vec y = v_div(v_fnma(s, p, v_sub(one, s)), v_fma(s, p, v_add(one, s)));
-    return v_or(y, v_sign_of(x));
+    return v_signed(y, x);
 }
 #endif
 
@@ -119,10 +165,55 @@ static inline vec log_limits(vec x, vec y) {
     return y;
 }
 
+#if BPI_VEC_BITS >= 256 && BPI_BITS == 32
+/* high + low + log(1 + r), where p = log(1 + r) - r + low; high + r is summed without error. */
+static inline vec log_sum(vec high, vec r, vec p) {
+    vec y = v_add(high, r), lost = v_sub(r, v_sub(y, high));
+    p = v_add(p, lost);
+#if BPI_VEC_BITS == 512
+    return v_select(v_equal(p, p), v_add(y, p), y); /* not inf - inf */
+#else
+    return v_add(y, p);
+#endif
+}
+#endif
+
+/* 0.55 ulp: k ln 2 - log c + log(1 + r), see log32_inverse. */
+#if BPI_VEC_BITS == 512 && BPI_BITS == 32
+static inline vec v_log(vec x) {
+    vec m = v_mantissa(x), k = v_exponent(x); /* one less for m < 1, which the table makes up for */
+    vec_bits at = V_INT(srli)(v_bits(m), 18);
+    vec r = v_fma(m, v_lookup32(at, log32_inverse), v_set(-1));
+    vec high = v_fma(k, v_set(LN2_HIGH), v_lookup32(at, log32_high));
+    vec low = v_fma(k, v_set(LN2_LOW), v_lookup32(at, log32_low));
+    return log_sum(high, r, v_fma(v_mul(r, r), POLY(r, log32_poly), low));
+}
+#elif BPI_VEC_BITS == 256 && BPI_BITS == 32
+static inline vec log_of_split(vec m, vec k) {
+    vec_bits at = V_INT(srli)(v_bits(m), 20);
+    vec r = v_fma(m, v_lookup8(at, log8_inverse), v_set(-1)), r2 = v_mul(r, r);
+    vec high = v_fma(k, v_set(LN2_HIGH), v_lookup8(at, log8_high));
+    vec low = v_fma(k, v_set(LN2_LOW), v_lookup8(at, log8_low));
+    vec p = v_fma(v_mul(r2, r), POLY(r, log8_poly), low);
+    return log_sum(high, r, v_fma(v_mul(r, v_set(-0.5f)), r, p));
+}
+
+/* Selecting what is not normal takes as long as the rest: it is done only where there is something. */
+static inline vec v_log(vec x) {
+    vec k, m;
+    if (v_all_normal(x)) {
+        m = v_split_normal(x, v_set(EXPONENT_BIAS), &k);
+        return log_of_split(m, k);
+    }
+    m = v_split(x, &k);
+    return log_limits(x, log_of_split(m, k));
+}
+#else
 static inline vec v_log(vec x) {
     vec k, m = v_split(x, &k);
     return log_limits(x, log_of_parts(v_sub(m, v_set(1)), k));
 }
+#endif
 
 /* u = 1 + x rounded, c its rounding error (Knuth's two-sum), u = m 2^k: f = m - 1 + c / 2^k. */
 static inline vec v_log1p(vec x) {
@@ -173,7 +264,7 @@ static inline vec v_erf(vec x) {
     vec s = v_mul(t, v_set(REAL(1.41421356237309504880)));
     vec ratio = v_div(POLY(s, tail_p), POLY(s, tail_q));
     vec far = v_fnma(exp_minus(v_mul(t, t)), v_add(ratio, ratio), v_set(1));
-    return v_select(v_less(v_abs(x), v_set(1)), near, v_or(far, v_sign_of(x)));
+    return v_select(v_less(v_abs(x), v_set(1)), near, v_signed(far, x));
 }
 
 /* gelu(x) = x Phi(x) = max(x, 0) - t Phi(-t), t = |x|: no cancellation on either side. */

@@ -28,10 +28,59 @@ static const real exp16_table[] = {0x1p+0f,        0x1.0b5586p+0f, 0x1.172b84p+0
                                    0x1.306fep+0f,  0x1.3dea64p+0f, 0x1.4bfdaep+0f, 0x1.5ab07ep+0f,
                                    0x1.6a09e6p+0f, 0x1.7a1148p+0f, 0x1.8ace54p+0f, 0x1.9c4918p+0f,
                                    0x1.ae89fap+0f, 0x1.c199bep+0f, 0x1.d5818ep+0f, 0x1.ea4afap+0f};
+/* 2^(j / 16) / table[j] - 1: what the rounding of the table takes away */
+static const real exp16_rest[] = {
+    0x0p+0f,          0x1.8d96d2p-25f,  -0x1.9c0c22p-27f, 0x1.964902p-25f,
+    0x1.125002p-25f,  0x1.370be4p-25f,  -0x1.0a3552p-25f, -0x1.00d8acp-27f,
+    0x1.26055cp-26f,  -0x1.05cb44p-25f, 0x1.67a1cap-28f,  0x1.a3b5e4p-28f,
+    -0x1.f9c306p-27f, -0x1.6961b4p-28f, -0x1.a5217cp-28f, 0x1.61428ep-28f};
+/* for |r| <= ln 2 / 16: 2^-32.4 of exp; 2^(j / 8), and what its rounding takes away */
+static const real exp8_poly[] = {0x1p-1f, 0x1.555c6ep-3f, 0x1.555664p-5f};
+static const real exp8_table[] = {0x1p+0f,        0x1.172b84p+0f, 0x1.306fep+0f,  0x1.4bfdaep+0f,
+                                  0x1.6a09e6p+0f, 0x1.8ace54p+0f, 0x1.ae89fap+0f, 0x1.d5818ep+0f};
+static const real exp8_rest[] = {0x0p+0f,          -0x1.9c0c22p-27f, 0x1.125002p-25f,
+                                 -0x1.0a3552p-25f, 0x1.26055cp-26f,  0x1.67a1cap-28f,
+                                 -0x1.f9c306p-27f, -0x1.a5217cp-28f};
 /* (log(1 + f) - f) / f^2 for -1/4 <= f <= 1/2: 2^-27.6 of log(1 + f) */
 static const real log_poly[] = {-0x1p-1f,        0x1.5555a6p-2f,  -0x1.000024p-2f,
                                 0x1.99685cp-3f,  -0x1.54f23cp-3f, 0x1.2897a6p-3f,
                                 -0x1.0d9004p-3f, 0x1.abf754p-4f,  -0x1.6fe796p-5f};
+
+/* log in two steps (Tang 1990): c near 1 / m with so few bits that r = c m - 1 is exact, log m = -log c +
+ * log(1 + r). -log c is a multiple of 2^-12 and what is left of it; c = 1 and 0 near m = 1. The polynomial
+ * is (log(1 + r) - r) / r^2. First with 32 c, chosen by five bits of m (bits(m) >> 18), 0.75 <= m < 1.5, so
+ * that |r| <= 1/32: 2^-32.2 of log; for m < 1 the tables have -log c + ln 2. */
+static const real log32_inverse[] = {
+    0x1p+0f,    0x1.e8p-1f, 0x1.d8p-1f, 0x1.dp-1f,  0x1.cp-1f,  0x1.b8p-1f, 0x1.a8p-1f, 0x1.ap-1f,
+    0x1.98p-1f, 0x1.88p-1f, 0x1.8p-1f,  0x1.78p-1f, 0x1.7p-1f,  0x1.68p-1f, 0x1.6p-1f,  0x1.58p-1f,
+    0x1.5p+0f,  0x1.48p+0f, 0x1.48p+0f, 0x1.4p+0f,  0x1.38p+0f, 0x1.3p+0f,  0x1.3p+0f,  0x1.28p+0f,
+    0x1.2p+0f,  0x1.2p+0f,  0x1.18p+0f, 0x1.1p+0f,  0x1.1p+0f,  0x1.08p+0f, 0x1.08p+0f, 0x1p+0f};
+static const real log32_high[] = {
+    0x0p+0f,     0x1.8ap-5f,  0x1.4dp-4f,  0x1.93p-4f,  0x1.118p-3f, 0x1.368p-3f, 0x1.82p-3f,
+    0x1.a9p-3f,  0x1.d1p-3f,  0x1.118p-2f, 0x1.268p-2f, 0x1.3c4p-2f, 0x1.524p-2f, 0x1.68cp-2f,
+    0x1.7fcp-2f, 0x1.974p-2f, 0x1.af4p-2f, 0x1.c8p-2f,  0x1.c8p-2f,  0x1.e14p-2f, 0x1.fb4p-2f,
+    0x1.0aep-1f, 0x1.0aep-1f, 0x1.188p-1f, 0x1.26ap-1f, 0x1.26ap-1f, 0x1.35p-1f,  0x1.43ep-1f,
+    0x1.43ep-1f, 0x1.532p-1f, 0x1.532p-1f, 0x1.62ep-1f};
+static const real log32_low[] = {
+    0x0p+0f,          -0x1.6abd6cp-14f, 0x1.88ae9p-15f,   0x1.af2eacp-15f,  -0x1.c5f76p-17f,
+    -0x1.01a7f6p-14f, 0x1.e0b2a8p-14f,  0x1.f69e46p-14f,  0x1.bf932ap-18f,  -0x1.c5f76p-16f,
+    0x1.621134p-14f,  -0x1.ad88ccp-14f, -0x1.51f8c8p-14f, -0x1.37c164p-14f, -0x1.05c428p-14f,
+    -0x1.72f3b2p-16f, 0x1.295248p-14f,  -0x1.8e2ec8p-20f, -0x1.8e2ec8p-20f, 0x1.14344ep-15f,
+    -0x1.4ea10cp-15f, 0x1.db8b4p-15f,   0x1.db8b4p-15f,   0x1.dc81e4p-14f,  -0x1.3bdd96p-14f,
+    -0x1.3bdd96p-14f, 0x1.456ceap-16f,  -0x1.80341cp-15f, -0x1.80341cp-15f, 0x1.713432p-16f,
+    0x1.713432p-16f,  0x1.0bfbe8p-15f};
+static const real log32_poly[] = {-0x1p-1f, 0x1.5555b4p-2f, -0x1.00111cp-2f, 0x1.90f2dcp-3f};
+/* The same with 8 c, chosen by three bits of m, so that -1/16 <= r <= 1/8; the polynomial is
+ * (log(1 + r) - r + r^2 / 2) / r^3: 2^-32.5 */
+static const real log8_inverse[] = {0x1p+0f,   0x1.bp-1f, 0x1.8p-1f, 0x1.6p-1f,
+                                    0x1.4p+0f, 0x1.3p+0f, 0x1.2p+0f, 0x1p+0f};
+static const real log8_high[] = {0x0p+0f,     0x1.5cp-3f, 0x1.268p-2f, 0x1.7fcp-2f,
+                                 -0x1.c9p-3f, -0x1.6p-3f, -0x1.e2p-4f, 0x0p+0f};
+static const real log8_low[] = {0x0p+0f,          -0x1.7f2958p-16f, 0x1.621134p-14f,
+                                -0x1.05c428p-14f, 0x1.070cacp-20f,  0x1.9f1ebp-16f,
+                                -0x1.c1db8ap-14f, 0x0p+0f};
+static const real log8_poly[] = {0x1.55554ap-2f, -0x1.000098p-2f, 0x1.99d93p-3f, -0x1.5501d4p-3f,
+                                 0x1.f24498p-4f};
 /* (erf(x) - x) / x in x^2, for |x| <= 1: 2^-29.6 of erf */
 static const real erf_poly[] = {0x1.06eba8p-3f, -0x1.81273ep-2f, 0x1.ce2cf8p-4f, -0x1.b7f90cp-6f,
                                 0x1.5405b2p-8f, -0x1.a3f7p-11f,  0x1.496a3p-14f};
@@ -43,54 +92,73 @@ static const real tail_q[] = {0x1p+0f,        0x1.ac202ep+0f, 0x1.32f182p+0f,
 
 /* tanh on 32 intervals, chosen by the exponent and three bits of the mantissa of s = t + 0.625 (so
  * 0 <= t < 9.375; entry i serves the s with (bits(s) >> 20) mod 32 = i): with d = t - mid,
- * tanh(t) = c0 + d (c1 + d (c2 + d (c3 + d c4))), 2^-25.3. The mid points are chosen so that tanh(mid)
- * is nearly a float (Gal's accurate tables). */
+ * tanh(t) = a min(t, b) + d (c1 + d (c2 + d (c3 + d (c4 + d c5)))), 2^-29.7. Beside the first term, which is
+ * added last, the others are small, and so are their errors. mid is chosen so that a = tanh(mid) / min(mid, b)
+ * is nearly a float, as in Gal's accurate tables. b is the least t for which s is rounded to 1.625. */
+#define TANH_BEND 0x1.fffffep-1f
 static const real tanh_mid[] = {
-    0x1.80160ap+0f, 0x1.bff09ap+0f, 0x1.000b02p+1f, 0x1.1ff226p+1f, 0x1.3ff6bcp+1f, 0x1.5ff05ep+1f,
-    0x1.8015e2p+1f, 0x1.9feb98p+1f, 0x1.cff4b4p+1f, 0x1.07f6bep+2f, 0x1.27f786p+2f, 0x1.48104ep+2f,
-    0x1.680864p+2f, 0x1.87e9a4p+2f, 0x1.a80958p+2f, 0x1.c7e89p+2f,  0x1.f7e89p+2f,  0x1.1be89p+3f,
-    0x0p+0f,        0x1.7ff814p-4f, 0x1.3febc8p-3f, 0x1.bffda6p-3f, 0x1.1ff652p-2f, 0x1.600068p-2f,
-    0x1.c0023cp-2f, 0x1.1ff3a2p-1f, 0x1.5ffc7cp-1f, 0x1.9fef8ap-1f, 0x1.dff95ap-1f, 0x1.0ffe9cp+0f,
-    0x1.3007fep+0f, 0x1.5004cap+0f};
-static const real tanh_c0[] = {
-    0x1.cf778ep-1f, 0x1.e1f878p-1f, 0x1.ed9822p-1f, 0x1.f4bd6ep-1f, 0x1.f92486p-1f, 0x1.fbd406p-1f,
-    0x1.fd78aep-1f, 0x1.fe75fcp-1f, 0x1.ff45d6p-1f, 0x1.ffbb74p-1f, 0x1.ffe6c8p-1f, 0x1.fff6cp-1f,
-    0x1.fffc98p-1f, 0x1.fffebep-1f, 0x1.ffff8ap-1f, 0x1.ffffd4p-1f, 0x1.fffff6p-1f, 0x1.fffffep-1f,
-    0x0p+0f,        0x1.7ed928p-4f, 0x1.3d580cp-3f, 0x1.b8fac6p-3f, 0x1.189aa6p-2f, 0x1.52c322p-2f,
-    0x1.a5747ap-2f, 0x1.04ff48p-1f, 0x1.31559cp-1f, 0x1.577ff2p-1f, 0x1.77d528p-1f, 0x1.92bea4p-1f,
-    0x1.a8e0c6p-1f, 0x1.bad774p-1f};
-static const real tanh_c1[] = {0x1.71dcc2p-3f,  0x1.d26126p-4f,  0x1.21326ap-4f,  0x1.645b4ep-5f,
-                               0x1.b3ed3ap-6f,  0x1.09e76ep-6f,  0x1.42dba2p-7f,  0x1.896b6ap-8f,
-                               0x1.740166p-9f,  0x1.12127ep-10f, 0x1.936592p-12f, 0x1.27f156p-13f,
-                               0x1.b3ecccp-15f, 0x1.41f242p-16f, 0x1.d7ec68p-18f, 0x1.5c7af4p-19f,
-                               0x1.3757ccp-21f, 0x1.4cecp-24f,   0x1p+0f,         0x1.fb86e6p-1f,
-                               0x1.f3b4e6p-1f,  0x1.e84308p-1f,  0x1.d98daap-1f,  0x1.c7f704p-1f,
-                               0x1.a944f8p-1f,  0x1.7af442p-1f,  0x1.49e97cp-1f,  0x1.198bfcp-1f,
-                               0x1.d83de4p-2f,  0x1.8664c4p-2f,  0x1.3ed6b2p-2f,  0x1.01f352p-2f};
+    0x1.8002f8p+0f, 0x1.bffcecp+0f, 0x1.ffef5ep+0f, 0x1.1ff44ep+1f, 0x1.3ff9acp+1f, 0x1.600024p+1f,
+    0x1.800d2ap+1f, 0x1.a00bd6p+1f, 0x1.d03d1cp+1f, 0x1.08eb4ep+2f, 0x1.2992aep+2f, 0x1.49ba58p+2f,
+    0x1.6a8d28p+2f, 0x1.8a9b58p+2f, 0x1.ab77e6p+2f, 0x1.caa78p+2f,  0x1.fe2804p+2f, 0x1.73c8a6p+2f,
+    0x0p+0f,        0x1.7ff72p-4f,  0x1.4003a8p-3f, 0x1.bff8fcp-3f, 0x1.1ff2d6p-2f, 0x1.6007a4p-2f,
+    0x1.bff934p-2f, 0x1.2010bcp-1f, 0x1.5fe8a6p-1f, 0x1.a00506p-1f, 0x1.e012ecp-1f, 0x1.0ffda6p+0f,
+    0x1.3001acp+0f, 0x1.4ffdf8p+0f};
+static const real tanh_a[] = {
+    0x1.cf70acp-1f, 0x1.e1fb48p-1f, 0x1.ed92aep-1f, 0x1.f4bddp-1f,  0x1.f924d8p-1f, 0x1.fbd50ep-1f,
+    0x1.fd7858p-1f, 0x1.fe76c4p-1f, 0x1.ff46aap-1f, 0x1.ffbd7ap-1f, 0x1.ffe806p-1f, 0x1.fff73ap-1f,
+    0x1.fffcdcp-1f, 0x1.fffedap-1f, 0x1.ffff98p-1f, 0x1.ffffdap-1f, 0x1.fffffap-1f, 0x1.fffda6p-1f,
+    0x1p+0f,        0x1.fe816ap-1f, 0x1.fbdf8ep-1f, 0x1.f7fcd6p-1f, 0x1.f2eb1ep-1f, 0x1.ecbd6ap-1f,
+    0x1.e1a86cp-1f, 0x1.d00a0cp-1f, 0x1.bc2a4ep-1f, 0x1.a6ce4ap-1f, 0x1.90e024p-1f, 0x1.92bdeap-1f,
+    0x1.a8dcd8p-1f, 0x1.bad406p-1f};
+static const real tanh_c1[] = {0x1.720e8ep-3f,  0x1.d2373p-4f,   0x1.218704p-4f,  0x1.645034p-5f,
+                               0x1.b3da64p-6f,  0x1.09a712p-6f,  0x1.43082ep-7f,  0x1.88a6fap-8f,
+                               0x1.726cf6p-9f,  0x1.0a0ee2p-10f, 0x1.7fb76cp-12f, 0x1.18fdeap-13f,
+                               0x1.92ff6ep-15f, 0x1.28002ap-16f, 0x1.a800bep-18f, 0x1.400084p-19f,
+                               0x1.00131ep-21f, 0x1.7d70c8p-16f, 0x0p+0f,         -0x1.7d3ef8p-8f,
+                               -0x1.058eb4p-6f, -0x1.f72a6cp-6f, -0x1.95c91p-5f,  -0x1.264438p-4f,
+                               -0x1.c302fcp-4f, -0x1.54af1ap-3f, -0x1.c8c672p-3f, -0x1.1aa462p-2f,
+                               -0x1.49a514p-2f, 0x1.866706p-2f,  0x1.3ee3bcp-2f,  0x1.01ff32p-2f};
 static const real tanh_c2[] = {
-    -0x1.4ece08p-3f,  -0x1.b70734p-4f,  -0x1.16cd34p-4f,  -0x1.5c8586p-5f,  -0x1.ae171ep-6f,
-    -0x1.07bd2ep-6f,  -0x1.41436p-7f,   -0x1.883d5cp-8f,  -0x1.737f6cp-9f,  -0x1.11f214p-10f,
-    -0x1.9357dap-12f, -0x1.27edaap-13f, -0x1.b3ed9ep-15f, -0x1.41f7cep-16f, -0x1.d7ef28p-18f,
-    -0x1.133f58p-20f, -0x1.5b7604p-22f, 0x1.2eef36p-21f,  0x1.8eb59p-18f,   -0x1.7b8066p-4f,
-    -0x1.35b94ep-3f,  -0x1.a488aap-3f,  -0x1.03887cp-2f,  -0x1.2dafd4p-2f,  -0x1.5e0fdp-2f,
-    -0x1.8259eap-2f,  -0x1.897d84p-2f,  -0x1.79c74ap-2f,  -0x1.5aa5f8p-2f,  -0x1.331684p-2f,
-    -0x1.0895dp-2f,   -0x1.be3742p-3f};
-static const real tanh_c3[] = {0x1.67591ep-4f,  0x1.021bb6p-4f,  0x1.598578p-5f,  0x1.bd6a96p-6f,
-                               0x1.17ef32p-6f,  0x1.5b2102p-7f,  0x1.a9ab68p-8f,  0x1.04e5fcp-8f,
-                               0x1.f58c3p-10f,  0x1.729306p-11f, 0x1.110144p-12f, 0x1.90b448p-14f,
-                               0x1.272ae2p-15f, 0x1.b409a6p-17f, 0x1.3f93p-18f,   0x1.dfe382p-20f,
-                               0x1.a7699ap-22f, 0x1.0e641ap-24f, -0x1.55ecb8p-2f, -0x1.4955b2p-2f,
-                               -0x1.3502a2p-2f, -0x1.1820dcp-2f, -0x1.e9053ep-3f, -0x1.9843c4p-3f,
-                               -0x1.16ed98p-3f, -0x1.bf40b4p-5f, 0x1.cd325cp-7f,  0x1.05c344p-4f,
-                               0x1.831d24p-4f,  0x1.bcee7ap-4f,  0x1.c4a1f8p-4f,  0x1.abad1ep-4f};
+    -0x1.4ef5f6p-3f,  -0x1.b6e1dap-4f,  -0x1.171b72p-4f,  -0x1.5c7a46p-5f,  -0x1.ae03f6p-6f,
+    -0x1.077d3ep-6f,  -0x1.416f3ep-7f,  -0x1.8779p-8f,    -0x1.71dffep-9f,  -0x1.09e754p-10f,
+    -0x1.7f9ebap-12f, -0x1.18f45p-13f,  -0x1.92f78cp-15f, -0x1.27fba6p-16f, -0x1.a7fd4ep-18f,
+    -0x1.3ffc0ap-19f, -0x1.ffc024p-22f, -0x1.6e2d9ep-17f, 0x0p+0f,          -0x1.7b7ffap-4f,
+    -0x1.35cf0ep-3f,  -0x1.a484eap-3f,  -0x1.038602p-2f,  -0x1.2db42ap-2f,  -0x1.5e0c2cp-2f,
+    -0x1.82636p-2f,   -0x1.897f26p-2f,  -0x1.79befp-2f,   -0x1.5a975ep-2f,  -0x1.3317b8p-2f,
+    -0x1.089e28p-2f,  -0x1.be485p-3f};
+static const real tanh_c3[] = {0x1.67ada2p-4f,  0x1.01beacp-4f,  0x1.591cbep-5f,  0x1.bc15e6p-6f,
+                               0x1.16f9cp-6f,   0x1.599628p-7f,  0x1.a855bp-8f,   0x1.036a8p-8f,
+                               0x1.ebc04ep-10f, 0x1.620e9p-11f,  0x1.ff00a2p-13f, 0x1.764fdcp-14f,
+                               0x1.0c6016p-15f, 0x1.8a40d4p-17f, 0x1.1a4d78p-18f, 0x1.aa3818p-20f,
+                               0x1.519e34p-22f, 0x1.3b0008p-19f, -0x1.55557cp-2f, -0x1.497bdap-2f,
+                               -0x1.351f24p-2f, -0x1.183c7ep-2f, -0x1.e92e48p-3f, -0x1.984c04p-3f,
+                               -0x1.16eadep-3f, -0x1.bc6378p-5f, 0x1.d49d7cp-7f,  0x1.073464p-4f,
+                               0x1.84508cp-4f,  0x1.bda8d2p-4f,  0x1.c51e5ap-4f,  0x1.abf762p-4f};
 static const real tanh_c4[] = {
-    -0x1.95fbep-6f,   -0x1.808d68p-6f,  -0x1.25376cp-6f,  -0x1.9475e4p-7f,  -0x1.08589ap-7f,
-    -0x1.4f3402p-8f,  -0x1.a173cep-9f,  -0x1.01525ep-9f,  -0x1.f16d36p-11f, -0x1.70bfbep-12f,
-    -0x1.100e16p-13f, -0x1.909a44p-15f, -0x1.26e52p-16f,  -0x1.b23b4cp-18f, -0x1.3f64eep-19f,
-    -0x1.b0b5bap-16f, -0x1.412776p-20f, -0x1.59bfaep-19f, 0x1.058b6ep-6f,   0x1.ee52c4p-5f,
-    0x1.8caf0ap-4f,   0x1.045556p-3f,   0x1.32afa4p-3f,   0x1.4fe61ap-3f,   0x1.5b653cp-3f,
-    0x1.3a048cp-3f,   0x1.e9a47cp-4f,   0x1.47a26ap-4f,   0x1.63c33ep-5f,   0x1.dbc2a6p-7f,
-    -0x1.6acc74p-8f,  -0x1.211d58p-6f};
+    -0x1.968bb2p-6f,  -0x1.80aad2p-6f,  -0x1.254398p-6f,  -0x1.9481ap-7f,   -0x1.084d76p-7f,
+    -0x1.4f0048p-8f,  -0x1.a0f222p-9f,  -0x1.00f7c8p-9f,  -0x1.ee859ep-11f, -0x1.656d72p-12f,
+    -0x1.022b88p-13f, -0x1.7a569ep-15f, -0x1.0ef1f6p-16f, -0x1.8e001cp-18f, -0x1.1c585p-19f,
+    -0x1.ae4f62p-21f, -0x1.5ef3f6p-23f, -0x1.98586ap-23f, 0x1.443a84p-15f,  0x1.f30714p-5f,
+    0x1.8df946p-4f,   0x1.04b22p-3f,    0x1.32ep-3f,      0x1.50057ep-3f,   0x1.5b814ep-3f,
+    0x1.39ddd4p-3f,   0x1.e97da6p-4f,   0x1.471dfp-4f,    0x1.62cb5ap-5f,   0x1.d9c6d8p-7f,
+    -0x1.6e0cbap-8f,  -0x1.218cb4p-6f};
+static const real tanh_c5[] = {-0x1.697e7ep-9f, 0x1.df35d6p-9f,  0x1.364298p-8f,  0x1.05c5a2p-8f,
+                               0x1.765208p-9f,  0x1.f42cb4p-10f, 0x1.40bf52p-10f, 0x1.90cef8p-11f,
+                               0x1.884bbap-12f, 0x1.250abep-13f, 0x1.b1a1f6p-15f, 0x1.3fa58ep-16f,
+                               0x1.d6d402p-18f, 0x1.5a7f02p-19f, 0x1.fe0846p-21f, 0x1.773154p-22f,
+                               0x1.5ae372p-24f, 0x0p+0f,         0x1.0fad08p-3f,  0x1.fac36ep-4f,
+                               0x1.b336acp-4f,  0x1.596b7p-4f,   0x1.ded5cap-5f,  0x1.d210ccp-6f,
+                               -0x1.8834b2p-8f, -0x1.66123p-5f,  -0x1.f7d09p-5f,  -0x1.fa2b58p-5f,
+                               -0x1.b4cd88p-5f, -0x1.2f6b2ep-5f, -0x1.8cb1dcp-6f, -0x1.b1cb52p-7f};
+/* tanh(x) = x P(x^2) / Q(x^2) for |x| <= 9.1, in double precision: 2^-29.8 */
+static const double tanh_p[] = {0x1.fffffff700c84p-1, 0x1.1a3ed803275cp-3, 0x1.06615bb46a10ep-8,
+                                0x1.0817d7ac4bae8p-15, 0x1.b0d22b5b2802ep-25};
+static const double tanh_q[] = {0x1p+0,
+                                0x1.e274c0a7d45dcp-2,
+                                0x1.c62938f4149e4p-6,
+                                0x1.b83fab10632d5p-12,
+                                0x1.aff803e7adb2p-20,
+                                0x1.9142b154c4fadp-31};
 #else
 #define LN2_HIGH 0x1.62e42fefa0000p-1 /* 38 bits */
 #define LN2_LOW 0x1.cf79abc9e3b3ap-40
@@ -130,6 +198,22 @@ static const real exp16_table[] = {0x1p+0,
                                    0x1.c199bdd85529cp+0,
                                    0x1.d5818dcfba487p+0,
                                    0x1.ea4afa2a490dap+0};
+static const real exp16_rest[] = {0x0p+0,
+                                  0x1.79aa65d837b6cp-54,
+                                  -0x1.01b15eaa59348p-55,
+                                  0x1.68efde3a8a893p-54,
+                                  0x1.34d754db0abb6p-55,
+                                  0x1.59f48a72a4c6cp-55,
+                                  0x1.690cebb7aafbp-56,
+                                  0x1.063e1e21c5409p-54,
+                                  -0x1.3b3efbf5e2229p-54,
+                                  -0x1.b32dcb94da51dp-56,
+                                  0x1.db72fc1f0eab4p-55,
+                                  0x1.1affc2b91ce27p-56,
+                                  0x1.c1a7792cb3386p-55,
+                                  0x1.36eae30af0cb3p-56,
+                                  0x1.4a385a63d07a7p-56,
+                                  -0x1.ff7128fd391f1p-55};
 /* (log(1 + f) - f) / f^2 for -1/4 <= f <= 1/2: 2^-59.3 of log(1 + f) */
 static const real log_poly[] = {
     -0x1.fffffffffffffp-2, 0x1.5555555555545p-2, -0x1.000000000025ep-2, 0x1.999999999d312p-3,
