@@ -411,9 +411,12 @@ END_TEST
 START_TEST(plans_agree_with_naive_runs) {
     bp_tensor *loss = network(BP_F32);
     bp_tensor *asked[] = {loss, bp_grad(loss, bp_find(graph, "hidden.weight"))};
-    ck_assert_msg(bp_check_plan(asked, 2, &report) == BP_OK, "%s", report.text);
-    ck_assert_int_eq(report.checked, 16);
-    ck_assert_int_eq(graph->executor, BP_PLANNED);
+    for (int executor = BP_PLANNED; executor <= BP_NAIVE; executor++) {
+        bp_set_executor(graph, (bp_executor)executor);
+        ck_assert_msg(bp_check_plan(asked, 2, &report) == BP_OK, "%s", report.text);
+        ck_assert_int_eq(report.checked, 16);
+        ck_assert_int_eq(graph->executor, executor);
+    }
 }
 END_TEST
 

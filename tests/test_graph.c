@@ -3,6 +3,7 @@
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "graph.h"
@@ -19,6 +20,13 @@ static void teardown(void) {
     bp_graph_free(graph);
     bp_model_free(model);
 }
+
+START_TEST(the_environment_chooses_the_executor) {
+    const char *wanted = getenv("BP_EXECUTOR");
+    bool naive = wanted && strcmp(wanted, "naive") == 0;
+    ck_assert_int_eq(graph->executor, naive ? BP_NAIVE : BP_PLANNED);
+}
+END_TEST
 
 /* Asserts that recording has failed with a status and words, and clears the failure. */
 static void expect_failure(bp_status status, const char *words) {
@@ -354,6 +362,7 @@ static Suite *suite(void) {
     Suite *s = suite_create("graph");
     TCase *t = tcase_create("recording");
     tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, the_environment_chooses_the_executor);
     tcase_add_test(t, an_input_has_its_type_and_name);
     tcase_add_test(t, an_input_begins_with_zeros);
     tcase_add_test(t, scalars_and_empty_tensors_are_tensors);

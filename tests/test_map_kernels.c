@@ -369,6 +369,8 @@ START_TEST(large_arrays_give_the_same_bits) {
 END_TEST
 
 START_TEST(every_slot_has_the_dtypes_that_it_promises) {
+    if (!bpi_cpu_force((enum bpi_cpu_level)_i))
+        return;
     static const enum bpi_map_slot floats[] = {BPI_MAP_SQRT, BPI_MAP_EXP, BPI_MAP_RELU,
                                                BPI_MAP_RELU_GRAD, BPI_MAP_RECIPROCAL};
     for (size_t i = 0; i < sizeof floats / sizeof *floats; i++) {
@@ -589,7 +591,7 @@ static void add(Suite *s, const char *name, const TTest *test, int runs) {
 
 static Suite *suite(void) {
     Suite *s = suite_create("map kernels");
-    add(s, "slots", every_slot_has_the_dtypes_that_it_promises, 1);
+    add(s, "slots", every_slot_has_the_dtypes_that_it_promises, BPI_CPU_COUNT);
     add(s, "levels", levels_have_names_and_can_be_forced, 1);
     add(s, "environment", the_environment_can_lower_the_level, 4);
     add(s, "special values", special_values, BPI_CPU_COUNT);

@@ -150,7 +150,8 @@ typedef enum bp_executor {
     BP_NAIVE = 1 /* one op at a time, fresh buffers poisoned with NaN, reference kernels */
 } bp_executor;
 
-/* Chooses how the graph runs from now on. */
+/* Chooses how the graph runs from now on. A new one is planned, or naive where the environment variable
+ * BP_EXECUTOR is "naive": to see whether it is an optimisation that goes wrong. */
 BP_API void bp_set_executor(bp_graph *graph, bp_executor executor);
 /* Sets the number of threads that runs of this graph may use; 0, the default, means the cores that
  * affinity and cgroup allow. The number changes no bit of a result. */
