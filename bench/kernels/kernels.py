@@ -5,6 +5,7 @@ import statistics
 from pathlib import Path
 
 import cases
+from report import print_table, say
 
 SOURCE = Path(__file__).resolve().parent
 
@@ -40,7 +41,7 @@ def errors(ours, theirs, folder):
     return found
 
 
-def benchmark(arguments, environment, json_file, start, say, print_table):
+def benchmark(arguments, environment, json_file, start):
     """Times all cases; `start(name, command)` starts a competitor."""
     ours = start("kernels", [environment.folder / "bench" / "kernels" / "kernels"])
     theirs = None
