@@ -13,6 +13,7 @@
 
 #include "inside.h"
 #include "kernel/pool.h"
+#include "matmul.h"
 #include "primitives.h"
 #include "record.h"
 
