@@ -12,6 +12,7 @@
 #include "kernel/blas_core.h"
 #include "kernel/cpu.h"
 #include "kernel/gemm.h"
+#include "suite.h"
 
 static const char variable[] = "OPENBLAS_CORETYPE";
 enum { SIZE = 33, BAD_CORE = 2, BAD_ENVIRONMENT, BAD_RESULT };
@@ -98,9 +99,5 @@ int main(int count, char **words) {
     tcase_add_test(tests, kernels_below_what_the_cpu_can_do_are_replaced);
     tcase_add_test(tests, a_choice_that_makes_sense_stays);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

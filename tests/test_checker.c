@@ -4,23 +4,12 @@
 #include <math.h>
 #include <string.h>
 
+#include "fixture.h"
 #include "graph.h"
 #include "record.h"
+#include "suite.h"
 
-static bp_model *model;
-static bp_graph *graph;
 static bp_check_report report;
-
-static void setup(void) {
-    model = bp_model_new();
-    graph = bp_graph_new(model);
-}
-
-static void teardown(void) {
-    ck_assert_msg(!bp_failed(graph), "%s", bp_error(graph));
-    bp_graph_free(graph);
-    bp_model_free(model);
-}
 
 static bp_tensor *given(const char *name, bp_dtype dtype, bp_shape shape, const double *values) {
     bp_tensor *x = bp_input(graph, name, dtype, shape);
@@ -470,7 +459,7 @@ int main(void) {
     tcase_add_test(ops, a_gradient_of_zero_must_be_declared);
     suite_add_tcase(suite, ops);
     TCase *losses = tcase_create("bp_check_gradients");
-    tcase_add_checked_fixture(losses, setup, teardown);
+    tcase_add_checked_fixture(losses, setup, teardown_without_failure);
     tcase_add_test(losses, a_network_passes_in_either_dtype_and_either_order);
     tcase_add_test(losses, a_check_changes_nothing);
     tcase_add_test(losses, only_so_many_elements_are_compared);
@@ -486,15 +475,11 @@ int main(void) {
     tcase_add_test(losses, second_order_through_a_function_on_arrays_names_the_op);
     suite_add_tcase(suite, losses);
     TCase *plans = tcase_create("bp_check_plan");
-    tcase_add_checked_fixture(plans, setup, teardown);
+    tcase_add_checked_fixture(plans, setup, teardown_without_failure);
     tcase_add_test(plans, plans_agree_with_naive_runs);
     tcase_add_test(plans, a_plan_that_computes_something_else_is_found);
     tcase_add_test(plans, both_runs_start_from_one_state_and_leave_it);
     tcase_add_test(plans, nothing_to_compare_is_an_error);
     suite_add_tcase(suite, plans);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -9,6 +9,7 @@
 
 #include "graph.h"
 #include "registry.h"
+#include "suite.h"
 #include "verify/array.h"
 #include "verify/condition.h"
 #include "verify/formula.h"
@@ -564,9 +565,5 @@ int main(void) {
     tcase_add_loop_test(ops, elementwise_formulas_are_what_is_computed, 0, bpi_op_count);
     tcase_add_loop_test(ops, formulas_on_arrays_are_what_is_computed, 0, bpi_op_count);
     suite_add_tcase(suite, ops);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -9,6 +9,7 @@
 
 #include "graph.h"
 #include "registry.h"
+#include "suite.h"
 #include "verify/sample.h"
 
 START_TEST(gradients_agree_with_differences) {
@@ -83,9 +84,5 @@ int main(void) {
     tcase_set_timeout(executors, 60);
     tcase_add_loop_test(executors, planned_and_naive_agree, 0, bpi_op_count);
     suite_add_tcase(suite, executors);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

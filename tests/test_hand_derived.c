@@ -24,6 +24,7 @@
 #include <string.h>
 
 #include "random.h"
+#include "suite.h"
 
 enum { LAYERS = 5, UNITS = 24, SAMPLES = 7 };
 
@@ -404,9 +405,5 @@ int main(void) {
     tcase_add_loop_test(networks, networks_have_the_gradients_derived_by_hand, 0, 120);
     tcase_add_test(networks, softmax_with_cross_entropy_gives_p_minus_t_over_n);
     suite_add_tcase(suite, networks);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

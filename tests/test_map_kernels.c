@@ -7,6 +7,7 @@
 
 #include "kernel/cpu.h"
 #include "kernel/map.h"
+#include "suite.h"
 
 /* Loops over elements fail by ck_abort_msg: a passing ck_assert costs a system call. */
 
@@ -606,10 +607,4 @@ static Suite *suite(void) {
     return s;
 }
 
-int main(void) {
-    SRunner *runner = srunner_create(suite());
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
-}
+int main(void) { return run_suite(suite()); }

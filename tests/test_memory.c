@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cube.h"
 #include "memory.h"
+#include "suite.h"
 
 /* What the program computes. */
 typedef struct results {
@@ -17,26 +19,6 @@ typedef struct results {
 } results;
 
 /* ---- the program that trains: record, differentiate, run, print, step ------------------------------ */
-
-static bp_status cube(const bp_call *c) {
-    const double *x = c->x[0].data;
-    for (int64_t k = 0; k < c->y[0].count; k++)
-        ((double *)c->y[0].data)[k] = x[k] * x[k] * x[k];
-    return BP_OK;
-}
-
-static bp_status cube_backward(const bp_call *c) {
-    const double *x = c->x[0].data, *g = c->gy[0].data;
-    for (int64_t k = 0; k < c->y[0].count; k++)
-        ((double *)c->gx[0].data)[k] = 3 * g[k] * x[k] * x[k];
-    return BP_OK;
-}
-
-static const bp_op cube_op = {.name = "cube",
-                              .arity = 1,
-                              .operands = {{"x", false}},
-                              .forward = cube,
-                              .backward = cube_backward};
 
 static bp_tensor *record(bp_graph *g) {
     static const float in[] = {0.5f, -1, 2, 0.25f, 1, -2, 0.75f, 1.5f};
@@ -223,9 +205,5 @@ int main(void) {
     tcase_add_loop_test(failures, every_allocation_may_fail, 0, 2);
     tcase_add_loop_test(failures, memory_may_run_out_for_good, 0, 2);
     suite_add_tcase(suite, failures);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -10,6 +10,7 @@
 
 #include "graph.h"
 #include "registry.h"
+#include "suite.h"
 #include "verify/check.h"
 
 typedef enum fault {
@@ -312,9 +313,5 @@ int main(void) {
     tcase_set_timeout(mutants, 600);
     tcase_add_test(mutants, wrong_gradients_are_rejected);
     suite_add_tcase(suite, mutants);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "graph.h"
+#include "suite.h"
 
 static bp_model *m;
 static bp_graph *g;
@@ -716,8 +717,8 @@ START_TEST(a_null_operand_gives_null) {
 }
 END_TEST
 
-static Suite *suite(void) {
-    const TTest *tests[] = {
+int main(void) {
+    const TTest *const tests[] = {
         arithmetic_of_floats,
         broadcasting_spreads_either_operand,
         broadcasting_of_long_tensors,
@@ -767,19 +768,5 @@ static Suite *suite(void) {
         dropout_refuses_a_rate_that_is_no_share,
         a_null_operand_gives_null,
     };
-    Suite *s = suite_create("ops_semantics");
-    TCase *c = tcase_create("semantics");
-    tcase_add_checked_fixture(c, setup, teardown);
-    for (size_t k = 0; k < sizeof tests / sizeof tests[0]; k++)
-        tcase_add_test(c, tests[k]);
-    suite_add_tcase(s, c);
-    return s;
-}
-
-int main(void) {
-    SRunner *runner = srunner_create(suite());
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_tests("ops_semantics", setup, teardown, 60, tests, sizeof tests / sizeof *tests);
 }

@@ -5,13 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fixture.h"
+#include "suite.h"
+
 enum { N = 4, STEPS = 12 };
 
 static const double start[N] = {1, -0.5, 2, 0.25}, scale[N] = {1, 2, 0.5, 3},
                     target[N] = {3, 1, -1, 0};
 
-static bp_model *model;
-static bp_graph *graph;
 static bp_tensor *w, *loss;
 
 /* E = ½ Σ (s w - t)², whose gradient is s (s w - t). */
@@ -37,16 +38,9 @@ static void write_start(bp_dtype dtype) {
 }
 
 static void set_up(void) {
-    model = bp_model_new();
-    graph = bp_graph_new(model);
-    ck_assert_ptr_nonnull(graph);
+    setup();
     record(BP_F64);
     write_start(BP_F64);
-}
-
-static void tear_down(void) {
-    bp_graph_free(graph);
-    bp_model_free(model);
 }
 
 static void step(bp_optimizer *optimizer) {
@@ -376,7 +370,7 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("optim");
     TCase *rules = tcase_create("rules");
-    tcase_add_checked_fixture(rules, set_up, tear_down);
+    tcase_add_checked_fixture(rules, set_up, teardown);
     tcase_add_loop_test(rules, sgd_follows_the_loop, 0, SGD_CONFIGS);
     tcase_add_loop_test(rules, sgd_follows_the_loop_when_run_naively, 0, SGD_CONFIGS);
     tcase_add_loop_test(rules, adam_follows_the_loop, 0, ADAM_CONFIGS);
@@ -386,7 +380,7 @@ int main(void) {
     tcase_add_loop_test(rules, adam_gives_the_numbers_of_pytorch, 0, 2);
     suite_add_tcase(suite, rules);
     TCase *around = tcase_create("around");
-    tcase_add_checked_fixture(around, set_up, tear_down);
+    tcase_add_checked_fixture(around, set_up, teardown);
     tcase_add_test(around, defaults_are_as_documented);
     tcase_add_test(around, state_is_kept_only_where_it_is_used);
     tcase_add_test(around, the_learning_rate_may_change_between_steps);
@@ -397,9 +391,5 @@ int main(void) {
     tcase_add_test(around, configurations_that_make_no_sense_are_refused);
     tcase_add_test(around, a_rule_of_ones_own_is_an_optimizer);
     suite_add_tcase(suite, around);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -10,6 +10,7 @@
 #include "graph.h"
 #include "random.h"
 #include "registry.h"
+#include "suite.h"
 #include "verify/sample.h"
 
 enum { INPUTS = 3, OPS = 24, POOL = INPUTS + OPS, LARGEST = 400 };
@@ -177,9 +178,5 @@ int main(void) {
     tcase_set_timeout(graphs, 60);
     tcase_add_loop_test(graphs, plans_agree_with_naive_runs, 0, 150);
     suite_add_tcase(suite, graphs);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

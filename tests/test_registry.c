@@ -10,6 +10,7 @@
 
 #include "graph.h"
 #include "registry.h"
+#include "suite.h"
 #include "verify/formula.h"
 #include "verify/sample.h"
 
@@ -379,9 +380,5 @@ int main(int argc, char **argv) {
     tcase_add_loop_test(records, samples_parse_and_run, 0, bpi_op_count);
     tcase_add_test(records, the_page_of_ops_is_fresh);
     suite_add_tcase(suite, records);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -5,19 +5,8 @@
 #include <check.h>
 #include <math.h>
 
-static bp_model *model;
-static bp_graph *graph;
-
-static void setup(void) {
-    model = bp_model_new();
-    graph = bp_graph_new(model);
-}
-
-static void teardown(void) {
-    ck_assert_msg(!bp_failed(graph), "%s", bp_error(graph));
-    bp_graph_free(graph);
-    bp_model_free(model);
-}
+#include "fixture.h"
+#include "suite.h"
 
 static bp_tensor *given(const char *name, bp_shape shape, const double *values) {
     bp_tensor *x = bp_input(graph, name, BP_F64, shape);
@@ -144,15 +133,11 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("worked_numbers");
     TCase *numbers = tcase_create("textbook examples");
-    tcase_add_checked_fixture(numbers, setup, teardown);
+    tcase_add_checked_fixture(numbers, setup, teardown_without_failure);
     tcase_add_test(numbers, small_net_as_printed);
     tcase_add_test(numbers, small_net_exactly);
     tcase_add_test(numbers, three_two_one_net);
     tcase_add_test(numbers, relu_net_with_a_unit_at_the_kink);
     suite_add_tcase(suite, numbers);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }
