@@ -1,5 +1,5 @@
-/* Products by OpenBLAS, called as the library calls it, which first makes it choose its kernels again
- * if they are those of another CPU. A process that answers
+/* Products by OpenBLAS, called as the library calls it, which first makes it choose its kernels
+ * again if they are those of another CPU. A process that answers
  *
  *     core                            -> "core NAME"            the kernels in use
  *     run f32|f64 nn|tn|nt M N K MS   -> "time MIN MEDIAN N"    microseconds of c = op(a) op(b)

@@ -2,10 +2,10 @@
  *
  *   chains ROUNDS   a line a round and case: "KIND OPS PLACE STORES CHAIN PLAIN PAST"
  *
- * KIND is "streams", an array more for each op (a b, a b + c, (a b + c) d), or "unary", one array in
- * and one out. PLACE is memory or L2. CHAIN, PLAIN and PAST are GB/s, all bytes that are read and
- * written by the time: of the chain, of a copy with plain stores, and of one that stores past the
- * caches (0 where there is none). STORES is how the chain stores: plain or past. */
+ * KIND is "streams", an array more for each op (a b, a b + c, (a b + c) d), or "unary", one array
+ * in and one out. PLACE is memory or L2. CHAIN, PLAIN and PAST are GB/s, all bytes that are read
+ * and written by the time: of the chain, of a copy with plain stores, and of one that stores past
+ * the caches (0 where there is none). STORES is how the chain stores: plain or past. */
 #include <backprop.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@ enum { MOST_OPS = 3, MOST_ARRAYS = MOST_OPS + 1 };
 static const int64_t memory_array = 64 << 20, l2_total = 1 << 20; /* bytes */
 static const double measured_us = 2000;                           /* of one figure */
 
-/* ---- copies ------------------------------------------------------------------------------------- */
+/* ---- copies ---------------------------------------------------------------------------------- */
 
 typedef struct copy {
     const float *from;
@@ -73,7 +73,7 @@ static void copies_past(void *state, int n) {
         copy_past(state);
 }
 
-/* ---- chains ------------------------------------------------------------------------------------- */
+/* ---- chains ---------------------------------------------------------------------------------- */
 
 typedef struct chain {
     bp_model *model;
@@ -153,7 +153,7 @@ static bool stores_past(const chain *c, int64_t bytes) {
     return CAN_STREAM && p->steps[0].kind == BPI_STEP_MAP && bytes >= 8 << 20;
 }
 
-/* ---- measuring ---------------------------------------------------------------------------------- */
+/* ---- measuring ------------------------------------------------------------------------------- */
 
 /* GB/s of something that reads and writes so many bytes: of the fastest of several times. */
 static double speed(repeat *steps, void *state, double bytes) {

@@ -11,7 +11,8 @@
 static _Atomic uint64_t recordings; /* numbers every recording of the process */
 static bp_executor first_executor;  /* of a new graph */
 
-/* Once, and so before anything runs: the environment must not be read while BLAS is told its core. */
+/* Once, and so before anything runs: the environment must not be read while BLAS
+ * is told its core. */
 static void choose_executor(void) {
     const char *wanted = getenv("BP_EXECUTOR");
     first_executor = wanted && strcmp(wanted, "naive") == 0 ? BP_NAIVE : BP_PLANNED;
@@ -85,7 +86,7 @@ void bp_set_threads(bp_graph *graph, int threads) {
         graph->threads = threads < 0 ? 0 : threads;
 }
 
-/* ---- failures --------------------------------------------------------------------------------- */
+/* ---- failures -------------------------------------------------------------------------------- */
 
 bool bp_failed(const bp_graph *graph) { return !graph || graph->why.status != BP_OK; }
 
@@ -116,7 +117,7 @@ void *bpi_graph_fail(bp_graph *graph, bp_status status, const char *format, ...)
     return NULL;
 }
 
-/* ---- interned types --------------------------------------------------------------------------- */
+/* ---- interned types -------------------------------------------------------------------------- */
 
 static uint64_t hash_type(const bp_type *type) {
     uint64_t hash = bpi_hash_mix((uint64_t)type->dtype, (uint64_t)type->shape.rank);

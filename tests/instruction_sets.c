@@ -1,4 +1,5 @@
-/* Prints the instruction sets of this CPU, a line each, without the one that is chosen by itself. */
+/* Prints the instruction sets of this CPU, a line each, without the one that is
+ * chosen by itself. */
 #include <stdio.h>
 
 #include "kernel/cpu.h"

@@ -14,8 +14,8 @@ static inline int run_suite(Suite *suite) {
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-/* Runs a suite of one test case, each test between `set_up` and `tear_down`, or alone where they are
- * NULL, and within so many seconds. */
+/* Runs a suite of one test case, each test between `set_up` and `tear_down`, or alone where they
+ * are NULL, and within so many seconds. */
 static inline int run_tests(const char *name, SFun set_up, SFun tear_down, double seconds,
                             const TTest *const *tests, size_t count) {
     Suite *suite = suite_create(name);

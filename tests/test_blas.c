@@ -1,6 +1,6 @@
-/* OpenBLAS on a CPU that it does not know: the library corrects the choice of kernels, once, unless it
- * is told to leave it alone. OpenBLAS reads the environment before `main`, so each case is this program
- * again, with another environment. */
+/* OpenBLAS on a CPU that it does not know: the library corrects the choice of kernels, once, unless
+ * it is told to leave it alone. OpenBLAS reads the environment before `main`, so each case is this
+ * program again, with another environment. */
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
@@ -51,7 +51,8 @@ static int child(const char *wanted) {
     return strcasecmp(bpi_blas_core(), wanted) == 0 ? EXIT_SUCCESS : BAD_CORE;
 }
 
-/* The exit code of a child with OPENBLAS_CORETYPE and BP_BLAS_CORE set as told, or not where NULL. */
+/* The exit code of a child with OPENBLAS_CORETYPE and BP_BLAS_CORE set as told,
+ * or not where NULL. */
 static int run_child(const char *type, const char *keep, const char *wanted) {
     pid_t pid = fork();
     if (pid == 0) {

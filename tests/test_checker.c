@@ -39,7 +39,7 @@ static void expect_rejected(bp_status status, const char *words) {
     expect_said(words);
 }
 
-/* ---- ops to be checked -------------------------------------------------------------------------- */
+/* ---- ops to be checked ----------------------------------------------------------------------- */
 
 /* An op y = x³, with rules that are right, and wrong in several ways. */
 static bp_status cube(const bp_call *c) {
@@ -137,7 +137,7 @@ static bp_op cube_with(void (*vjp)(bp_vjp *v), bp_kernel *backward) {
     return op;
 }
 
-/* ---- bp_check_op -------------------------------------------------------------------------------- */
+/* ---- bp_check_op ----------------------------------------------------------------------------- */
 
 START_TEST(a_right_op_passes_by_either_rule) {
     expect_pass(bp_check_op(&cube_op, NULL, &report));
@@ -242,7 +242,7 @@ START_TEST(a_gradient_of_zero_must_be_declared) {
 }
 END_TEST
 
-/* ---- bp_check_gradients -------------------------------------------------------------------------- */
+/* ---- bp_check_gradients ---------------------------------------------------------------------- */
 
 static const double numbers[12] = {0.5, -1.25, 2, 0.75, -0.5, 1.5, -2.25, 0.25, 1, -0.75, 1.75, -1};
 
@@ -395,7 +395,7 @@ START_TEST(second_order_through_a_function_on_arrays_names_the_op) {
 }
 END_TEST
 
-/* ---- bp_check_plan -------------------------------------------------------------------------------- */
+/* ---- bp_check_plan --------------------------------------------------------------------------- */
 
 START_TEST(plans_agree_with_naive_runs) {
     bp_tensor *loss = network(BP_F32);

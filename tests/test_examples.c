@@ -1,5 +1,5 @@
-/* The mnist example as a user runs it, on folders of IDX files made from the digits. The other examples
- * are run as they are by their own list. Skipped where the examples are not built. */
+/* The mnist example as a user runs it, on folders of IDX files made from the digits. The other
+ * examples are run as they are by their own list. Skipped where the examples are not built. */
 #include <backprop.h>
 #include <check.h>
 #include <stdarg.h>

@@ -123,8 +123,8 @@ START_TEST(a_product_takes_up_a_bias_and_a_relu) {
 }
 END_TEST
 
-/* Assigns `value` to the variable `w`; returns the number of steps that the plan takes, and compares what
- * becomes of it with a naive run. */
+/* Assigns `value` to the variable `w`; returns the number of steps that the plan takes, and
+ * compares what becomes of it with a naive run. */
 static int64_t assign_as_naive(bp_tensor *w, bp_tensor *value) {
     double got[2][9], start[9] = {1, -2, 3, 0.5, 4, -1, 2, -3, 0.25};
     bp_tensor *assigned = bp_assign(w, value);

@@ -1,6 +1,6 @@
-/* The suite generated from the list of ops: every differentiable op, in f64 and f32, on every sample of
- * its record; random cotangent, analytic against central differences in f64, first and second order.
- * And on the same samples, planned against naive execution, values and gradients. */
+/* The suite generated from the list of ops: every differentiable op, in f64 and f32, on every
+ * sample of its record; random cotangent, analytic against central differences in f64, first and
+ * second order. And on the same samples, planned against naive execution, values and gradients. */
 #include <backprop.h>
 #include <check.h>
 #include <math.h>

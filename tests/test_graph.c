@@ -280,7 +280,8 @@ START_TEST(reading_is_checked) {
 }
 END_TEST
 
-/* Asserts that `y` depends on `count` nodes, that they come in the order of recording, and no others. */
+/* Asserts that `y` depends on `count` nodes, that they come in the order of
+ * recording, and no others. */
 static void expect_closure(bp_tensor *y, size_t count, bpi_closure *closure) {
     ck_assert_int_eq(bpi_closure_of(graph, &y, 1, closure), BP_OK);
     ck_assert_uint_eq(closure->count, count);

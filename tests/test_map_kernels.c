@@ -1,5 +1,5 @@
-/* The elementwise kernels: every slot, dtype and instruction set of this CPU against the exact value or
- * the reference; special values, tails, alignment, in place, no write past the end. */
+/* The elementwise kernels: every slot, dtype and instruction set of this CPU against the exact
+ * value or the reference; special values, tails, alignment, in place, no write past the end. */
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
@@ -11,10 +11,11 @@
 
 /* Loops over elements fail by ck_abort_msg: a passing ck_assert costs a system call. */
 
-/* What a slot promises, in units in the last place of the exact value (0: the bits of the reference).
- * Where the derivative of gelu crosses zero, ulps are those of its larger term. `steep` adds an error
- * per unit of |v(x)|: exp(-v) amplifies the rounding of v, and only gelu_tanh leaves that in. The
- * bounds of the reference are those of libm and of formulas that are not compensated. */
+/* What a slot promises, in units in the last place of the exact value (0: the bits of the
+ * reference). Where the derivative of gelu crosses zero, ulps are those of its larger term. `steep`
+ * adds an error per unit of |v(x)|: exp(-v) amplifies the rounding of v, and only gelu_tanh leaves
+ * that in. The bounds of the reference are those of libm and of formulas that
+ * are not compensated. */
 static const struct promise {
     enum bpi_map_slot slot;
     double f32, f64, steep;
@@ -36,7 +37,8 @@ static const struct promise {
     {BPI_MAP_GELU_TANH_GRAD, 8, 8, 6, 8, 8},
 };
 
-/* All special values, then the neighbourhood of every threshold in the kernels, then random ones. */
+/* All special values, then the neighbourhood of every threshold in the kernels,
+ * then random ones. */
 enum { COUNT = 6000, MOST_TAIL = 67, ROOM = 80 };
 static double attr[1];
 
@@ -55,12 +57,12 @@ static double uniform(double most) {
 static double float_sample(int i) {
     /* clang-format off */
     static const double special[] = {
-        0.0, -0.0, 1, -1, NAN, INFINITY, -INFINITY, 0x1p-149, -0x1p-149, 0x1p-126, -0x1p-126, 0x1p-127,
-        0x1p-1074, -0x1p-1074, 0x1p-1022, -0x1p-1022, 0x1.fffffep127, -0x1.fffffep127,
-        0x1.fffffffffffffp1023, -0x1.fffffffffffffp1023, 1e10, -1e10, 1e30, -1e30,
-        88.72283, 88.72284, -87.33655, -103.2, -103.97, -104.1, 709.78, 709.79, -708.4, -745.1, -745.2,
-        0.5, 0.625, 0.75, -0.75, 1.5, 0.6931471, -0.6931471, 0.346573, -0.346573, 9.0, 9.01, -9.3, 14.9,
-        15, -15.1, 39.4, -39.5, 12, -12.5, 22, -22.5, 3.92, 5.93, 6, 40, -40, 41, -100, 100};
+        0.0, -0.0, 1, -1, NAN, INFINITY, -INFINITY, 0x1p-149, -0x1p-149, 0x1p-126, -0x1p-126,
+        0x1p-127, 0x1p-1074, -0x1p-1074, 0x1p-1022, -0x1p-1022, 0x1.fffffep127, -0x1.fffffep127,
+        0x1.fffffffffffffp1023, -0x1.fffffffffffffp1023, 1e10, -1e10, 1e30, -1e30, 88.72283,
+        88.72284, -87.33655, -103.2, -103.97, -104.1, 709.78, 709.79, -708.4, -745.1, -745.2, 0.5,
+        0.625, 0.75, -0.75, 1.5, 0.6931471, -0.6931471, 0.346573, -0.346573, 9.0, 9.01, -9.3,
+        14.9, 15, -15.1, 39.4, -39.5, 12, -12.5, 22, -22.5, 3.92, 5.93, 6, 40, -40, 41, -100, 100};
     /* clang-format on */
     if (i < (int)(sizeof special / sizeof *special))
         return special[i];
@@ -238,7 +240,8 @@ static void within_promise(const struct promise *p, bp_dtype dtype, bool is_refe
     }
 }
 
-/* Derivatives of gelu are checked with gy = 1 and -2: exact factors, so that ulps keep their meaning. */
+/* Derivatives of gelu are checked with gy = 1 and -2: exact factors, so that ulps
+ * keep their meaning. */
 static void simple_cotangent(bp_dtype dtype) {
     for (int i = 0; i < COUNT; i++)
         if (dtype == BP_F32)
@@ -263,8 +266,8 @@ static void compare_with_reference(enum bpi_map_slot slot, bp_dtype dtype) {
                          bpi_map_name(slot), (int)dtype, bpi_cpu_name(), i);
 }
 
-/* A result must not depend on where the element stands: every length and every start gives the bits of
- * one long run, also in place, and what lies behind the end is left alone. */
+/* A result must not depend on where the element stands: every length and every start gives the bits
+ * of one long run, also in place, and what lies behind the end is left alone. */
 static void check_positions(enum bpi_map_slot slot, bp_dtype dtype) {
     bpi_map_fn *f = bpi_map(slot, dtype);
     bp_dtype to = result_dtype(slot, dtype);
@@ -339,8 +342,8 @@ START_TEST(kernels_work_in_place) {
 }
 END_TEST
 
-/* Arrays of 8 MB and more are stored past the caches where they are aligned: the same bits, and nothing
- * behind the end. */
+/* Arrays of 8 MB and more are stored past the caches where they are aligned: the same bits, and
+ * nothing behind the end. */
 START_TEST(large_arrays_give_the_same_bits) {
     enum { LARGE = (1 << 21) + 37, PIECE = 1000 };
     static const enum bpi_map_slot slots[] = {BPI_MAP_ADD, BPI_MAP_EXP, BPI_MAP_LEAKY_RELU};
@@ -528,7 +531,8 @@ static double exact_f32(enum bpi_map_slot slot, double x) {
     }
 }
 
-/* exp, log, tanh and sigmoid in f32: at most 2 ulp from f64 over the whole range, at every level. */
+/* exp, log, tanh and sigmoid in f32: at most 2 ulp from f64 over the whole
+ * range, at every level. */
 START_TEST(a_dense_sweep_stays_within_two_ulp) {
     static const enum bpi_map_slot slots[] = {BPI_MAP_EXP, BPI_MAP_LOG, BPI_MAP_TANH,
                                               BPI_MAP_SIGMOID};

@@ -1,6 +1,6 @@
-/* Memory: a program that uses the whole library is run with every single one of its allocations failing
- * in turn. It must end with an error or with the right numbers, never crash, lose no memory, and the same
- * graph and model must work afterwards. */
+/* Memory: a program that uses the whole library is run with every single one of its allocations
+ * failing in turn. It must end with an error or with the right numbers, never crash, lose no
+ * memory, and the same graph and model must work afterwards. */
 #include <backprop.h>
 #include <check.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@ typedef struct results {
     int64_t checked[3];
 } results;
 
-/* ---- the program that trains: record, differentiate, run, print, step ------------------------------ */
+/* ---- the program that trains: record, differentiate, run, print, step ------------------------ */
 
 static bp_tensor *record(bp_graph *g) {
     static const float in[] = {0.5f, -1, 2, 0.25f, 1, -2, 0.75f, 1.5f};
@@ -94,7 +94,7 @@ static bp_status train_program(bp_model *m, bp_graph *g, results *r) {
     return status == BP_OK ? train(m, loss, r) : status;
 }
 
-/* ---- the program that verifies -------------------------------------------------------------------- */
+/* ---- the program that verifies --------------------------------------------------------------- */
 
 static const bp_op square_op = {.name = "square again",
                                 .arity = 1,
@@ -133,7 +133,7 @@ static bp_status verify_program(bp_model *m, bp_graph *g, results *r) {
     return status;
 }
 
-/* ---- failing allocations -------------------------------------------------------------------------- */
+/* ---- failing allocations --------------------------------------------------------------------- */
 
 typedef bp_status program(bp_model *m, bp_graph *g, results *r);
 static program *const programs[] = {train_program, verify_program};
@@ -145,8 +145,8 @@ static void expect_results(const results *r, const char *when, int64_t after) {
                   when, (int)after);
 }
 
-/* One run with allocation number `after` failing, or with `all` every one from there on; and one without
- * failures on the same objects. */
+/* One run with allocation number `after` failing, or with `all` every one from there on; and one
+ * without failures on the same objects. */
 static void run_with_failure(program *p, int64_t after, bool all) {
     results r = {0};
     bpi_alloc_fail(after, all);

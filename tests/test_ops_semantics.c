@@ -1,6 +1,6 @@
-/* What the elementwise ops, the losses and dropout compute where it is easy to get wrong: ties, kinks,
- * NaN, infinities, integers, errors. Expected values are written out, with the reason where it is not
- * plain; they agree with PyTorch. Every value is computed by both executors. */
+/* What the elementwise ops, the losses and dropout compute where it is easy to get wrong: ties,
+ * kinks, NaN, infinities, integers, errors. Expected values are written out, with the reason where
+ * it is not plain; they agree with PyTorch. Every value is computed by both executors. */
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
@@ -23,7 +23,7 @@ static void teardown(void) {
     bp_model_free(m);
 }
 
-/* ---- helpers ---------------------------------------------------------------------------------- */
+/* ---- helpers --------------------------------------------------------------------------------- */
 
 static void write_values(bp_tensor *input, const double *values) {
     char data[512 * sizeof(double)];
@@ -100,7 +100,7 @@ static void expect_run_failure(bp_tensor *t, bp_status status, const char *words
     }
 }
 
-/* ---- arithmetic ------------------------------------------------------------------------------- */
+/* ---- arithmetic ------------------------------------------------------------------------------ */
 
 START_TEST(arithmetic_of_floats) {
     for (int d = BP_F32; d <= BP_F64; d++) {
@@ -228,7 +228,7 @@ START_TEST(functions_near_their_special_points) {
 }
 END_TEST
 
-/* ---- maximum, minimum ------------------------------------------------------------------------- */
+/* ---- maximum, minimum ------------------------------------------------------------------------ */
 
 /* +0 and -0 are equal: a tie. */
 START_TEST(ties_share_the_gradient_in_halves) {
@@ -254,7 +254,7 @@ START_TEST(maximum_and_minimum_keep_nan) {
 }
 END_TEST
 
-/* ---- activations ------------------------------------------------------------------------------ */
+/* ---- activations ----------------------------------------------------------------------------- */
 
 /* sigmoid(-100) = e^-100 to 44 digits; s (1 - s) is 0 at 1000 without NaN. */
 START_TEST(sigmoid_values_and_gradient) {
@@ -352,7 +352,7 @@ START_TEST(elu_values_and_gradients) {
 }
 END_TEST
 
-/* ---- choice, comparison, cast ----------------------------------------------------------------- */
+/* ---- choice, comparison, cast ---------------------------------------------------------------- */
 
 START_TEST(where_keeps_nan_of_the_other_side_out) {
     bp_tensor *c = tensor(BP_BOOL, BP_SHAPE(3), (double[]){1, 0, 1});
@@ -423,7 +423,7 @@ START_TEST(detach_stops_the_gradient) {
 }
 END_TEST
 
-/* ---- losses ----------------------------------------------------------------------------------- */
+/* ---- losses ---------------------------------------------------------------------------------- */
 
 START_TEST(mse_against_hand_values) {
     bp_tensor *y = vector(3, (double[]){1, 2, 4}), *t = vector(3, (double[]){0, 2, 1});
@@ -529,7 +529,7 @@ START_TEST(a_label_that_is_no_class_is_an_error_of_the_run) {
 }
 END_TEST
 
-/* ---- dropout ---------------------------------------------------------------------------------- */
+/* ---- dropout --------------------------------------------------------------------------------- */
 
 enum { MANY = 20000 };
 
@@ -553,8 +553,8 @@ static int differences(const double *a, const double *b) {
     return count;
 }
 
-/* 0.3 of 20000, within 4 standard deviations of sqrt(0.3 * 0.7 / 20000) = 0.0032; neighbours (four of
- * them come from one draw) are independent: 0.09 are dropped in pairs. */
+/* 0.3 of 20000, within 4 standard deviations of sqrt(0.3 * 0.7 / 20000) = 0.0032; neighbours (four
+ * of them come from one draw) are independent: 0.09 are dropped in pairs. */
 START_TEST(dropout_drops_its_share) {
     bp_seed(m, 42);
     double *y = values_of(bp_dropout(ones(BP_F64), 0.3));
@@ -643,7 +643,7 @@ START_TEST(dropout_of_rate_zero_changes_nothing) {
 }
 END_TEST
 
-/* ---- errors ----------------------------------------------------------------------------------- */
+/* ---- errors ---------------------------------------------------------------------------------- */
 
 static bp_tensor *zeros(bp_dtype dtype, bp_shape shape) {
     return tensor(dtype, shape, (double[64]){0});

@@ -1,4 +1,5 @@
-/* Plans: what is left out, merged and reused, and that a run which was made before takes no memory. */
+/* Plans: what is left out, merged and reused, and that a run which was made
+ * before takes no memory. */
 #include <backprop.h>
 #include <check.h>
 #include <math.h>

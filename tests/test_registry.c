@@ -1,5 +1,6 @@
-/* Every record in the list of ops is complete and consistent: names, formulas, samples; and docs/ops.md,
- * which is made from the records, is fresh. `test_registry --print` prints that page. */
+/* Every record in the list of ops is complete and consistent: names, formulas, samples; and
+ * docs/ops.md, which is made from the records, is fresh. `test_registry --print`
+ * prints that page. */
 #include <backprop.h>
 #include <check.h>
 #include <ctype.h>
@@ -14,7 +15,7 @@
 #include "verify/formula.h"
 #include "verify/sample.h"
 
-/* ---- helpers ------------------------------------------------------------------------------------ */
+/* ---- helpers --------------------------------------------------------------------------------- */
 
 static int operand_count(const bp_op *op) { return op->arity == BP_VARIADIC ? 1 : op->arity; }
 
@@ -43,7 +44,7 @@ static const char *result_name(const bp_op *op, const bpi_formula *formula, int 
     return formula->statements[formula->count - bpi_op_outputs(op) + k].name;
 }
 
-/* ---- names and parts ------------------------------------------------------------------------------ */
+/* ---- names and parts ------------------------------------------------------------------------- */
 
 START_TEST(names_are_unique_and_found) {
     const bp_op *op = bpi_ops[_i];
@@ -91,7 +92,7 @@ START_TEST(records_are_complete) {
 }
 END_TEST
 
-/* ---- formulas ----------------------------------------------------------------------------------- */
+/* ---- formulas -------------------------------------------------------------------------------- */
 
 /* Functions of arrays that formulas may use beside the ops; see docs/formulas.md. */
 static const char *const array_functions[] = {"size", "inverse", "part", "sum_to", "apart", NULL};
@@ -186,7 +187,7 @@ START_TEST(gradient_formulas_have_a_part_for_each_operand) {
 }
 END_TEST
 
-/* ---- samples ------------------------------------------------------------------------------------ */
+/* ---- samples --------------------------------------------------------------------------------- */
 
 /* An elementwise op has the shape that its operands broadcast to. */
 static void check_elementwise(const bp_op *op, bp_tensor *const *x, int inputs,
@@ -256,7 +257,7 @@ START_TEST(samples_parse_and_run) {
 }
 END_TEST
 
-/* ---- docs/ops.md -------------------------------------------------------------------------------- */
+/* ---- docs/ops.md ----------------------------------------------------------------------------- */
 
 static void add_formula(bpi_text *page, const char *what, const char *formula) {
     if (formula && formula[0])

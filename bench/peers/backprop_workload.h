@@ -1,5 +1,5 @@
-/* A workload written as a user of backprop would, with the public header only: a training step, or a
- * Hessian-vector product. The functions are those of a competitor (protocol.h). */
+/* A workload written as a user of backprop would, with the public header only: a training step, or
+ * a Hessian-vector product. The functions are those of a competitor (protocol.h). */
 #ifndef BENCH_BACKPROP_WORKLOAD_H
 #define BENCH_BACKPROP_WORKLOAD_H
 

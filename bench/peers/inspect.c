@@ -1,7 +1,7 @@
 /* What the plan of a workload is like, from inside.
  *
- *   inspect DIR memory NAME       "ARENA BOUND ALLOCATIONS": bytes of the arena, the least that its lifetimes
- *                                 need, and what a hundred replayed steps take from the heap
+ *   inspect DIR memory NAME       "ARENA BOUND ALLOCATIONS": bytes of the arena, the least that its
+ *                                 lifetimes need, and allocations in a hundred replayed steps
  *   inspect DIR profile NAME MS   the profile of steps for about MS milliseconds, on one thread */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 /* The pool of threads. Work is a number of pieces that threads take one by one until none is left.
  *
- * `gate` says in one word which work there is: a number that grows with every piece of work, whether
- * threads may still enter, and how many are inside. The caller opens it, takes pieces as well, closes
- * it when none is left, and waits only for threads that are inside: one that wakes up late finds the
- * gate closed and has delayed nobody. */
+ * `gate` says in one word which work there is: a number that grows with every piece of work,
+ * whether threads may still enter, and how many are inside. The caller opens it, takes pieces as
+ * well, closes it when none is left, and waits only for threads that are inside: one that wakes up
+ * late finds the gate closed and has delayed nobody. */
 #include "pool.h"
 
 #include <pthread.h>
@@ -18,8 +18,8 @@
 
 enum { MAX_THREADS = 256 };
 
-/* How long an idle thread looks for work before it sleeps: longer than what lies between two products
- * of a training step, shorter than anyone minds. */
+/* How long an idle thread looks for work before it sleeps: longer than what lies between two
+ * products of a training step, shorter than anyone minds. */
 enum { SPIN_NANOSECONDS = 50000 };
 
 #define INSIDE UINT64_C(0xffff)
