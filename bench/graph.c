@@ -1,13 +1,15 @@
 /* What a graph costs apart from its kernels, in CPU time.
  *
- *   graph               lines "chain|net|training NODES RECORD DIFFERENTIATE PLAN RUN" (seconds) for graphs of
- *                       10^4 to 10^6 nodes, then "xor REPLAYED REBUILT ALLOCATIONS" (microseconds of a step)
+ *   graph               lines "chain|net|training NODES RECORD DIFFERENTIATE PLAN RUN" (seconds)
+ *                       for graphs of 10^4 to 10^6 nodes, then "xor REPLAYED REBUILT ALLOCATIONS"
+ *                       (microseconds of a step)
  *   graph chain NODES   one of these lines
  *   graph first-step    one training step of the XOR net, to be timed from outside
  *
- * NODES is what the program records; the gradient is as much again. A chain is elementwise ops; a net is
- * deep, with layers of 4 units, and differentiated for all its parameters; training is the first bp_step of
- * that net, which differentiates while it plans. tools/bench takes medians over several runs. */
+ * NODES is what the program records; the gradient is as much again. A chain is elementwise ops; a
+ * net is deep, with layers of 4 units, and differentiated for all its parameters; training is the
+ * first bp_step of that net, which differentiates while it plans. tools/bench takes medians
+ * over several runs. */
 #include <backprop.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,8 +124,8 @@ static bp_tensor *record_xor(bp_graph *graph) {
     return loss;
 }
 
-/* Steps of a graph that is kept, and of one that is recorded anew for each of them: the fastest of some
- * rounds. */
+/* Steps of a graph that is kept, and of one that is recorded anew for each of them: the fastest of
+ * some rounds. */
 static int measure_xor(int rounds, int steps) {
     bp_model *model = bp_model_new();
     bp_graph *graph = bp_graph_new(model);

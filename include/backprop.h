@@ -1,7 +1,7 @@
 /* backprop: reverse-mode automatic differentiation in C11.
  *
- * A program records tensors and ops in a graph, asks for gradients (which are graph too) and steps an
- * optimizer; the library compiles what is asked for into one plan and replays it.
+ * A program records tensors and ops in a graph, asks for gradients (which are graph too) and steps
+ * an optimizer; the library compiles what is asked for into one plan and replays it.
  *
  *     #include <backprop.h>
  *     #include <stdio.h>

@@ -11,7 +11,7 @@ static bp_status infer_signed(bp_signature *s) {
     return bp_infer_same(s);
 }
 
-/* ---- two operands ----------------------------------------------------------------------------- */
+/* ---- two operands ---------------------------------------------------------------------------- */
 
 static void add_vjp(bp_vjp *v) {
     v->gx[0] = v->gy[0];
@@ -133,7 +133,7 @@ const bp_op bpi_op_div = {
 
 bp_tensor *bp_div(bp_tensor *x, bp_tensor *y) { return bpi_record2(&bpi_op_div, x, y, NULL); }
 
-/* ---- one operand ------------------------------------------------------------------------------ */
+/* ---- one operand ----------------------------------------------------------------------------- */
 
 static void neg_vjp(bp_vjp *v) { v->gx[0] = bp_neg(v->gy[0]); }
 

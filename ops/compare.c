@@ -1,5 +1,5 @@
-/* Comparisons, element by element, to bool. As IEEE 754 says, a comparison with NaN is false, but for
- * not_equal, which is true. No gradient flows through them. */
+/* Comparisons, element by element, to bool. As IEEE 754 says, a comparison with NaN is false, but
+ * for not_equal, which is true. No gradient flows through them. */
 #include "record.h"
 
 static bp_status infer(bp_signature *s) {

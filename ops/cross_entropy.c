@@ -1,8 +1,9 @@
-/* Softmax cross-entropy: the loss of classification. The target holds class numbers, or a probability
- * for every class.
+/* Softmax cross-entropy: the loss of classification. The target holds class numbers, or a
+ * probability for every class.
  *
  * Bridle 1990; the gradient of softmax and cross-entropy together is (p - t) / n, which neither
- * overflows nor divides. Probabilities need not sum to 1: their sum is then the weight of the sample. */
+ * overflows nor divides. Probabilities need not sum to 1: their sum is then the
+ * weight of the sample. */
 #include "record.h"
 
 #include "graph.h"
@@ -11,7 +12,7 @@
 
 static bool is_index(bp_dtype dtype) { return dtype == BP_I32 || dtype == BP_I64; }
 
-/* ---- the shape rule --------------------------------------------------------------------------- */
+/* ---- the shape rule -------------------------------------------------------------------------- */
 
 static bp_status infer_classes(bp_signature *s) {
     bp_shape samples = s->x[0].shape, target = s->x[1].shape;
@@ -51,7 +52,7 @@ static bp_status infer(bp_signature *s) {
     return status;
 }
 
-/* ---- with class numbers ----------------------------------------------------------------------- */
+/* ---- with class numbers ---------------------------------------------------------------------- */
 
 static int64_t class_count(const bp_shape *logits) { return logits->size[logits->rank - 1]; }
 
@@ -196,7 +197,7 @@ const bp_op bpi_op_class_loss = {
     .kernel = &(const bpi_kernels){.fast = class_loss_fast},
 };
 
-/* ---- the op ----------------------------------------------------------------------------------- */
+/* ---- the op ---------------------------------------------------------------------------------- */
 
 static bp_tensor *lower(bp_tensor *const *x, int inputs, const bp_attr *attr) {
     (void)inputs, (void)attr;

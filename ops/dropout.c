@@ -1,11 +1,11 @@
-/* Dropout: zeroes elements at random while training, and scales the others so that the expected value
- * stays. For evaluation record the network without it.
+/* Dropout: zeroes elements at random while training, and scales the others so that the expected
+ * value stays. For evaluation record the network without it.
  *
- * Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov: "Dropout: a simple way to prevent neural
- * networks from overfitting", JMLR 2014 (inverted form).
+ * Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov: "Dropout: a simple way to prevent
+ * neural networks from overfitting", JMLR 2014 (inverted form).
  *
- * The mask is a function of seed, step and the ordinal of the op in its recording, never of the values
- * or of the dtype: gradient and replay see the same one, f32 and f64 too. */
+ * The mask is a function of seed, step and the ordinal of the op in its recording, never of the
+ * values or of the dtype: gradient and replay see the same one, f32 and f64 too. */
 #include "record.h"
 
 #include "graph.h"
@@ -20,10 +20,10 @@ static bp_status infer(bp_signature *s) {
     return bp_infer_float(s);
 }
 
-/* ---- the mask --------------------------------------------------------------------------------- */
+/* ---- the mask -------------------------------------------------------------------------------- */
 
-/* Element i takes word i % 4 of block i / 4 of the stream (step, ordinal) of the seed; it is dropped
- * when the word is below rate 2³². */
+/* Element i takes word i % 4 of block i / 4 of the stream (step, ordinal) of the seed; it is
+ * dropped when the word is below rate 2³². */
 static bp_status mask_forward(const bp_call *call) {
     double rate = call->attr[0].as.f;
     uint64_t limit = (uint64_t)(rate * 0x1p32);
@@ -59,7 +59,7 @@ const bp_op bpi_op_dropout_mask = {
                               "[4,5] | rate=0.5 ordinal=7", "[0,3] | rate=0.5 ordinal=2", NULL},
 };
 
-/* ---- dropout ---------------------------------------------------------------------------------- */
+/* ---- dropout --------------------------------------------------------------------------------- */
 
 static bp_tensor *lower(bp_tensor *const *x, int inputs, const bp_attr *attr) {
     (void)inputs;

@@ -3,7 +3,7 @@
 
 #include "graph.h"
 
-/* ---- broadcasting ----------------------------------------------------------------------------- */
+/* ---- broadcasting ---------------------------------------------------------------------------- */
 
 /* Aligns the last dimensions; sizes must be equal, or one of them 1 or missing. */
 static bool broadcast(const bp_shape *a, const bp_shape *b, bp_shape *out) {
@@ -80,7 +80,7 @@ bp_status bpi_infer_broadcast_shapes(bp_signature *s, bp_shape *out) {
     return BP_OK;
 }
 
-/* ---- dtypes ----------------------------------------------------------------------------------- */
+/* ---- dtypes ---------------------------------------------------------------------------------- */
 
 bp_status bpi_infer_one_dtype(bp_signature *s, int first) {
     for (int k = first + 1; k < s->inputs; k++)
@@ -99,7 +99,7 @@ static bp_status require_float(bp_signature *s) {
                          bp_dtype_name(s->x[0].dtype));
 }
 
-/* ---- whole rules ------------------------------------------------------------------------------ */
+/* ---- whole rules ----------------------------------------------------------------------------- */
 
 bp_status bp_infer_same(bp_signature *s) {
     bp_status status = bpi_infer_one_dtype(s, 0);

@@ -1,5 +1,5 @@
-/* Losses that compare a tensor with a target of the same shape, element by element, and give a scalar.
- * They do not broadcast: [n,1] against [n] would silently compare all pairs. */
+/* Losses that compare a tensor with a target of the same shape, element by element, and give a
+ * scalar. They do not broadcast: [n,1] against [n] would silently compare all pairs. */
 #include "record.h"
 
 static bp_status infer(bp_signature *s) {
@@ -19,7 +19,7 @@ static void difference_vjp(bp_vjp *v, bp_tensor *g) {
         v->gx[1] = bp_neg(gradient);
 }
 
-/* ---- mean squared error ----------------------------------------------------------------------- */
+/* ---- mean squared error ---------------------------------------------------------------------- */
 
 static bp_tensor *mse_lower(bp_tensor *const *x, int inputs, const bp_attr *attr) {
     (void)inputs, (void)attr;
@@ -51,7 +51,7 @@ bp_tensor *bp_mse(bp_tensor *y, bp_tensor *target) {
     return bpi_record2(&bpi_op_mse, y, target, NULL);
 }
 
-/* ---- half the sum of squares ------------------------------------------------------------------ */
+/* ---- half the sum of squares ----------------------------------------------------------------- */
 
 static bp_tensor *squared_error_lower(bp_tensor *const *x, int inputs, const bp_attr *attr) {
     (void)inputs, (void)attr;
@@ -80,10 +80,10 @@ bp_tensor *bp_squared_error(bp_tensor *y, bp_tensor *target) {
     return bpi_record2(&bpi_op_squared_error, y, target, NULL);
 }
 
-/* ---- binary cross-entropy --------------------------------------------------------------------- */
+/* ---- binary cross-entropy -------------------------------------------------------------------- */
 
-/* max(z, 0) - z t + softplus(-|z|): every term is exact for large |z|, where softplus(z) - z t would
- * cancel. */
+/* max(z, 0) - z t + softplus(-|z|): every term is exact for large |z|, where softplus(z) - z t
+ * would cancel. */
 static bp_tensor *bce_lower(bp_tensor *const *x, int inputs, const bp_attr *attr) {
     (void)inputs, (void)attr;
     bp_tensor *z = x[0], *t = x[1];

@@ -79,7 +79,7 @@ const bp_op bpi_op_log = {
 
 bp_tensor *bp_log(bp_tensor *x) { return bpi_record1(&bpi_op_log, x, NULL); }
 
-/* ---- exp and log near 0 ----------------------------------------------------------------------- */
+/* ---- exp and log near 0 ---------------------------------------------------------------------- */
 
 static void expm1_vjp(bp_vjp *v) {
     v->gx[0] = bp_mul(v->gy[0], bp_add(v->y[0], bpi_scalar_like(v->y[0], 1)));
@@ -130,7 +130,7 @@ const bp_op bpi_op_log1p = {
 
 bp_tensor *bp_log1p(bp_tensor *x) { return bpi_record1(&bpi_op_log1p, x, NULL); }
 
-/* ---- further functions ------------------------------------------------------------------------ */
+/* ---- further functions ----------------------------------------------------------------------- */
 
 static void reciprocal_vjp(bp_vjp *v) { v->gx[0] = bp_neg(bp_mul(v->gy[0], bp_square(v->y[0]))); }
 

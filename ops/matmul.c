@@ -1,13 +1,12 @@
 /* Matrix products: y = op(a) op(b) over the last two dimensions, the leading ones broadcast;
  * vectors as NumPy takes them. With rows as samples the gradients are ga = gy bᵀ and gb = aᵀ gy. */
-#include "record.h"
+#include "matmul.h"
 
 #include <stddef.h>
 
 #include "graph.h"
 #include "kernel/copy.h"
-#include "kernel/gemm.h"
-#include "plan/primitives.h"
+#include "record.h"
 
 enum { TRANSPOSE_A, TRANSPOSE_B };
 

@@ -3,7 +3,7 @@
 
 #include "graph.h"
 
-/* ---- recording -------------------------------------------------------------------------------- */
+/* ---- recording ------------------------------------------------------------------------------- */
 
 bp_tensor *bpi_record1(const bp_op *op, bp_tensor *x, const bp_attr *attrs) {
     return bp_record(op, &x, 1, attrs);
@@ -32,7 +32,7 @@ int bpi_axis(int axis, int rank) {
     return axis < 0 ? axis + rank : axis;
 }
 
-/* ---- attributes ------------------------------------------------------------------------------- */
+/* ---- attributes ------------------------------------------------------------------------------ */
 
 bp_attr bp_attr_int(int64_t value) { return (bp_attr){.type = BP_ATTR_INT, .as.i = value}; }
 
@@ -44,7 +44,7 @@ bp_attr bp_attr_ints(const int64_t *list, int count) {
 
 bp_attr bp_attr_dtype(bp_dtype dtype) { return (bp_attr){.type = BP_ATTR_DTYPE, .as.i = dtype}; }
 
-/* ---- failing ---------------------------------------------------------------------------------- */
+/* ---- failing --------------------------------------------------------------------------------- */
 
 BP_FORMAT(3, 0)
 static bp_status fail_with(bp_failure *why, bp_status status, const char *format, va_list args) {
@@ -78,7 +78,7 @@ bp_tensor *bpi_record_fail(bp_tensor *at, bp_status status, const char *format, 
     return at ? bpi_graph_fail(bp_tensor_graph(at), status, "%s", why.text) : NULL;
 }
 
-/* ---- costs ------------------------------------------------------------------------------------ */
+/* ---- costs ----------------------------------------------------------------------------------- */
 
 static double bytes_of(const bp_type *type) {
     return (double)bp_shape_count(type->shape) * (double)bp_dtype_size(type->dtype);

@@ -1,4 +1,5 @@
-/* What op records share: recording with few operands, shape rules, and the kernels behind a record. */
+/* What op records share: recording with few operands, shape rules, and the
+ * kernels behind a record. */
 #ifndef BPI_RECORD_H
 #define BPI_RECORD_H
 
@@ -24,23 +25,23 @@ bp_tensor *bpi_record2(const bp_op *op, bp_tensor *x, bp_tensor *y, const bp_att
 bp_tensor *bpi_record3(const bp_op *op, bp_tensor *x, bp_tensor *y, bp_tensor *z,
                        const bp_attr *attrs);
 
-/* Fails recording at `at`'s graph (if there is one): for mistakes found before a node can be recorded.
- * Returns NULL. */
+/* Fails recording at `at`'s graph (if there is one): for mistakes found before a node can be
+ * recorded. Returns NULL. */
 bp_tensor *bpi_record_fail(bp_tensor *at, bp_status status, const char *format, ...)
     BP_FORMAT(3, 4);
 
 /* Sorts out an axis in -rank..rank-1 into 0..rank-1; -1 when it is out of range. */
 int bpi_axis(int axis, int rank);
 
-/* The reference for an elementwise op with a map slot: broadcasts and calls the portable map kernel.
- * It is the `forward` of every such record. */
+/* The reference for an elementwise op with a map slot: broadcasts and calls the portable map
+ * kernel. It is the `forward` of every such record. */
 bp_status bpi_map_forward(const bp_call *call);
 
 /* The numbers among the attributes of an op as a map kernel takes them; 0 where there is none. */
 void bpi_map_attrs(const bp_op *op, const bp_attr *attr, double out[BP_MAX_ATTRS]);
 
-/* Parts of shape rules: NumPy broadcasting of all operands, whatever their dtypes; and one dtype for
- * the operands from `first` on. */
+/* Parts of shape rules: NumPy broadcasting of all operands, whatever their dtypes; and one dtype
+ * for the operands from `first` on. */
 bp_status bpi_infer_broadcast_shapes(bp_signature *s, bp_shape *out);
 bp_status bpi_infer_one_dtype(bp_signature *s, int first);
 /* As bp_infer_broadcast, for all dtypes but bool. */

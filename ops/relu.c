@@ -1,11 +1,11 @@
-/* The piecewise linear activations and their gradients. At the kink the derivative is that of the left
- * side: 0 for relu, the slope for leaky_relu. No gradient flows to the operand x of relu_grad and
- * leaky_relu_grad: they are constant in it wherever they are differentiable.
+/* The piecewise linear activations and their gradients. At the kink the derivative is that of the
+ * left side: 0 for relu, the slope for leaky_relu. No gradient flows to the operand x of relu_grad
+ * and leaky_relu_grad: they are constant in it wherever they are differentiable.
  *
  * Nair and Hinton 2010; Maas, Hannun and Ng 2013. */
 #include "record.h"
 
-/* ---- relu ------------------------------------------------------------------------------------- */
+/* ---- relu ------------------------------------------------------------------------------------ */
 
 static void relu_grad_vjp(bp_vjp *v) { v->gx[1] = bpi_record2(v->op, v->x[0], v->gy[0], NULL); }
 
@@ -52,7 +52,7 @@ const bp_op bpi_op_relu = {
 
 bp_tensor *bp_relu(bp_tensor *x) { return bpi_record1(&bpi_op_relu, x, NULL); }
 
-/* ---- leaky relu ------------------------------------------------------------------------------- */
+/* ---- leaky relu ------------------------------------------------------------------------------ */
 
 static void leaky_relu_grad_vjp(bp_vjp *v) {
     v->gx[1] = bpi_record2(v->op, v->x[0], v->gy[0], v->attr);

@@ -1,5 +1,6 @@
-/* The smooth activations sigmoid, tanh and softplus. The derivatives of sigmoid and tanh are functions
- * of their results and ops of their own, so that a backward pass is one kernel and higher orders work.
+/* The smooth activations sigmoid, tanh and softplus. The derivatives of sigmoid and tanh are
+ * functions of their results and ops of their own, so that a backward pass is one kernel
+ * and higher orders work.
  *
  * LeCun, Bottou, Orr, Müller: "Efficient BackProp", 1998; softplus: Dugas et al., NIPS 2000. */
 #include "record.h"
@@ -12,7 +13,7 @@ static void grad_cost(const bp_signature *s, double *flops, double *bytes) {
     bpi_cost_map(s, 3, flops, bytes);
 }
 
-/* ---- sigmoid ---------------------------------------------------------------------------------- */
+/* ---- sigmoid --------------------------------------------------------------------------------- */
 
 /* With respect to s: g (1 - 2s). */
 static void sigmoid_grad_vjp(bp_vjp *v) {
@@ -67,7 +68,7 @@ const bp_op bpi_op_sigmoid = {
 
 bp_tensor *bp_sigmoid(bp_tensor *x) { return bpi_record1(&bpi_op_sigmoid, x, NULL); }
 
-/* ---- tanh ------------------------------------------------------------------------------------- */
+/* ---- tanh ------------------------------------------------------------------------------------ */
 
 /* With respect to t: -2 g t. */
 static void tanh_grad_vjp(bp_vjp *v) {
@@ -121,7 +122,7 @@ const bp_op bpi_op_tanh = {
 
 bp_tensor *bp_tanh(bp_tensor *x) { return bpi_record1(&bpi_op_tanh, x, NULL); }
 
-/* ---- softplus --------------------------------------------------------------------------------- */
+/* ---- softplus -------------------------------------------------------------------------------- */
 
 static void softplus_vjp(bp_vjp *v) { v->gx[0] = bp_mul(v->gy[0], bp_sigmoid(v->x[0])); }
 

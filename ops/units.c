@@ -8,7 +8,7 @@ static void gelu_cost(const bp_signature *s, double *flops, double *bytes) {
     bpi_cost_map(s, 25, flops, bytes);
 }
 
-/* ---- gelu ------------------------------------------------------------------------------------- */
+/* ---- gelu ------------------------------------------------------------------------------------ */
 
 /* With Φ and φ distribution and density of the normal distribution, gelu' = Φ + x φ and
  * gelu'' = φ (2 - x²). */
@@ -68,7 +68,7 @@ const bp_op bpi_op_gelu = {
 
 bp_tensor *bp_gelu(bp_tensor *x) { return bpi_record1(&bpi_op_gelu, x, NULL); }
 
-/* ---- gelu by tanh ----------------------------------------------------------------------------- */
+/* ---- gelu by tanh ---------------------------------------------------------------------------- */
 
 /* y = x s(v) with s = sigmoid and v = 2 √(2/π) (x + 0.044715 x³):
  * y' = s + x s' v',  y'' = s' (2 v' + x v'' + x v'² (1 - 2s)),  s' = s (1 - s). */
@@ -139,7 +139,7 @@ const bp_op bpi_op_gelu_tanh = {
 
 bp_tensor *bp_gelu_tanh(bp_tensor *x) { return bpi_record1(&bpi_op_gelu_tanh, x, NULL); }
 
-/* ---- silu ------------------------------------------------------------------------------------- */
+/* ---- silu ------------------------------------------------------------------------------------ */
 
 static bp_tensor *silu_lower(bp_tensor *const *x, int inputs, const bp_attr *attr) {
     (void)inputs, (void)attr;
@@ -169,7 +169,7 @@ const bp_op bpi_op_silu = {
 
 bp_tensor *bp_silu(bp_tensor *x) { return bpi_record1(&bpi_op_silu, x, NULL); }
 
-/* ---- elu -------------------------------------------------------------------------------------- */
+/* ---- elu ------------------------------------------------------------------------------------- */
 
 /* exp is given min(x, 0): on the side that is not chosen it could overflow, and infinity times a
  * cotangent of 0 is NaN. */

@@ -1,10 +1,11 @@
 /* Reverse mode: the gradient of a graph, recorded as more graph.
  *
  * For L = Σ_k <c_k, t_k>, with targets t and cotangents c, every tensor v has the cotangent
- * ∂L/∂v = Σ over its consumers u of (∂u/∂v)ᵀ ∂L/∂u. The nodes are visited in the reverse order of their
- * recording, so that a cotangent is complete when its node is reached; the op's VJP rule records the
- * cotangents of the operands, which are summed over broadcast dimensions and added up here, once and
- * for all ops. Source: Linnainmaa 1970; Griewank and Walther, "Evaluating Derivatives", 2008, ch. 3. */
+ * ∂L/∂v = Σ over its consumers u of (∂u/∂v)ᵀ ∂L/∂u. The nodes are visited in the reverse order of
+ * their recording, so that a cotangent is complete when its node is reached; the op's VJP rule
+ * records the cotangents of the operands, which are summed over broadcast dimensions and added up
+ * here, once and for all ops. Source: Linnainmaa 1970; Griewank and Walther, "Evaluating
+ * Derivatives", 2008, ch. 3. */
 #include <string.h>
 
 #include "derived.h"
@@ -29,7 +30,8 @@ static bp_tensor **cotangent_of(const reverse *r, const bp_tensor *tensor) {
     return &r->cotangents[r->first[tensor->node->slot] + (uint32_t)tensor->index];
 }
 
-/* A cotangent flows into operand k if it is a float, the op lets it, and something behind it is needed. */
+/* A cotangent flows into operand k if it is a float, the op lets it, and something
+ * behind it is needed. */
 static bool flows_into(const reverse *r, const bpi_node *node, int k) {
     bool blocked = k < 4 && node->op->operands[k].no_gradient;
     return !blocked && bp_dtype_is_float(node->x[k]->type->dtype) &&

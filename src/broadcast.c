@@ -1,4 +1,5 @@
-/* Un-broadcasting: the one place where a cotangent is summed over dimensions that broadcasting repeated. */
+/* Un-broadcasting: the one place where a cotangent is summed over dimensions that
+ * broadcasting repeated. */
 #include "graph.h"
 
 bp_tensor *bpi_sum_to(bp_tensor *x, bp_shape shape) {

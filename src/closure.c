@@ -10,7 +10,8 @@ static bool append(bpi_closure *c, bpi_node *node) {
     return true;
 }
 
-/* Marks come from a counter that may wrap round after 2^32 traversals: then all marks start anew. */
+/* Marks come from a counter that may wrap round after 2^32 traversals: then all
+ * marks start anew. */
 static void next_mark(bp_graph *graph) {
     if (++graph->mark != 0)
         return;
@@ -26,10 +27,11 @@ static bool mark_new(bpi_node *node, uint32_t mark) {
     return is_new;
 }
 
-/* ---- most of a range of ids ------------------------------------------------------------------- */
+/* ---- most of a range of ids ------------------------------------------------------------------ */
 
-/* Marks by looking through the ids downwards: operands have smaller ones. Sets the range of what was marked.
- * Returns how many nodes, or -1, when most of the nodes that it comes by are of no concern. */
+/* Marks by looking through the ids downwards: operands have smaller ones. Sets the range of what
+ * was marked. Returns how many nodes, or -1, when most of the nodes that it comes by
+ * are of no concern. */
 static int64_t mark_downwards(bp_graph *graph, bp_tensor *const *targets, int count, size_t *lowest,
                               size_t *highest) {
     enum { MOST_IN_VAIN = 16 }; /* nodes looked at for each that is found */
@@ -65,15 +67,15 @@ static bool collect_marked(const bp_graph *graph, size_t lowest, size_t highest,
     return true;
 }
 
-/* ---- few nodes here and there ----------------------------------------------------------------- */
+/* ---- few nodes here and there ---------------------------------------------------------------- */
 
 static int by_id(const void *a, const void *b) {
     uint32_t x = (*(bpi_node *const *)a)->id, y = (*(bpi_node *const *)b)->id;
     return (x > y) - (x < y);
 }
 
-/* Nodes found and still to be looked at share one array: what is found is appended, and looked at in
- * turn. */
+/* Nodes found and still to be looked at share one array: what is found is appended, and looked at
+ * in turn. */
 static bool search(bp_graph *graph, bp_tensor *const *targets, int count, bpi_closure *c) {
     next_mark(graph);
     bool ok = true;

@@ -4,8 +4,8 @@
 
 #include "graph.h"
 
-/* The VJP rule of an op with `backward`: records one node of an op "<name>.backward", whose kernel calls
- * it. That op has no VJP: a second derivative through it is an error that names it. */
+/* The VJP rule of an op with `backward`: records one node of an op "<name>.backward", whose kernel
+ * calls it. That op has no VJP: a second derivative through it is an error that names it. */
 void bpi_derived_vjp(bp_vjp *v);
 /* Why an op has no VJP, and what to do. */
 const char *bpi_no_vjp_text(const bp_op *op);

@@ -1,4 +1,5 @@
-/* Gradients as a program asks for them: what is asked is checked, then reverse mode records them. */
+/* Gradients as a program asks for them: what is asked is checked, then reverse
+ * mode records them. */
 #include "graph.h"
 
 static bp_status fail(bp_graph *graph, bp_status status, const char *text, const bp_tensor *at) {

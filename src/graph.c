@@ -1,21 +1,34 @@
 /* The life of a graph, its failure, and its interned types. */
 #include "graph.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "plan/plan.h"
 
 static _Atomic uint64_t recordings; /* numbers every recording of the process */
+static bp_executor first_executor;  /* of a new graph */
+
+/* Once, and so before anything runs: the environment must not be read while BLAS
+ * is told its core. */
+static void choose_executor(void) {
+    const char *wanted = getenv("BP_EXECUTOR");
+    first_executor = wanted && strcmp(wanted, "naive") == 0 ? BP_NAIVE : BP_PLANNED;
+}
 
 bp_graph *bp_graph_new(bp_model *model) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     if (!model)
         return NULL;
+    pthread_once(&once, choose_executor);
     bp_graph *graph = bpi_alloc_zeroed(sizeof *graph);
     if (!graph)
         return NULL;
     graph->model = model;
     graph->types = &graph->own_types;
+    graph->executor = first_executor;
     graph->recording = atomic_fetch_add(&recordings, 1) + 1;
     return graph;
 }
@@ -73,7 +86,7 @@ void bp_set_threads(bp_graph *graph, int threads) {
         graph->threads = threads < 0 ? 0 : threads;
 }
 
-/* ---- failures --------------------------------------------------------------------------------- */
+/* ---- failures -------------------------------------------------------------------------------- */
 
 bool bp_failed(const bp_graph *graph) { return !graph || graph->why.status != BP_OK; }
 
@@ -104,7 +117,7 @@ void *bpi_graph_fail(bp_graph *graph, bp_status status, const char *format, ...)
     return NULL;
 }
 
-/* ---- interned types --------------------------------------------------------------------------- */
+/* ---- interned types -------------------------------------------------------------------------- */
 
 static uint64_t hash_type(const bp_type *type) {
     uint64_t hash = bpi_hash_mix((uint64_t)type->dtype, (uint64_t)type->shape.rank);

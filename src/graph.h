@@ -125,15 +125,15 @@ struct bp_graph {
     bpi_text text;    /* what bp_plan_text and its like return */
 };
 
-/* ---- recording -------------------------------------------------------------------------------- */
+/* ---- recording ------------------------------------------------------------------------------- */
 
 /* Ops of leaves and of effects: src/leaf.c. */
 extern const bp_op bpi_op_input, bpi_op_constant, bpi_op_scalar, bpi_op_variable, bpi_op_assign;
 
 /* Interns a type; NULL when memory is short. */
 const bp_type *bpi_type_intern(bp_graph *graph, const bp_type *type);
-/* Appends a node without running its shape rule; y[k] of the interned type types[k]. NULL when memory is
- * short (the failure is kept). `leaf` may be NULL. */
+/* Appends a node without running its shape rule; y[k] of the interned type types[k]. NULL when
+ * memory is short (the failure is kept). `leaf` may be NULL. */
 bpi_node *bpi_node_append(bp_graph *graph, const bp_op *op, bp_tensor *const *x, int inputs,
                           const bp_attr *attr, const bp_type *const *types, int outputs,
                           bpi_leaf *leaf);
@@ -144,45 +144,49 @@ bp_tensor *bpi_record_leaf(bp_graph *graph, const bp_op *op, const bp_type *type
 int bpi_op_attrs(const bp_op *op);
 int bpi_op_outputs(const bp_op *op);
 
-/* Keeps the first failure of a graph; returns NULL so that `return bpi_graph_fail(...)` reads well. */
+/* Keeps the first failure of a graph; returns NULL so that `return
+ * bpi_graph_fail(...)` reads well. */
 void *bpi_graph_fail(bp_graph *graph, bp_status status, const char *format, ...) BP_FORMAT(3, 4);
 
-/* As bp_find and bp_named with the hash of the name, which the tensor takes as it is: it lasts as long as
- * the recording. */
+/* As bp_find and bp_named with the hash of the name, which the tensor takes as it is: it lasts as
+ * long as the recording. */
 bp_tensor *bpi_find_name(const bp_graph *graph, const char *name, uint64_t hash);
 bp_tensor *bpi_take_name(bp_tensor *tensor, const char *name, uint64_t hash);
 
-/* ---- traversal -------------------------------------------------------------------------------- */
+/* ---- traversal ------------------------------------------------------------------------------- */
 
 /* The nodes that `targets` depend on, themselves included, in the order of recording. */
 typedef struct bpi_closure {
     bpi_node **nodes;
     size_t count, capacity;
 } bpi_closure;
-/* Fills `closure`, using the memory that it has (begin with zeros; free closure->nodes with bpi_free),
- * without recursion, in linear time up to sorting; afterwards node->mark == graph->mark for its nodes and
- * node->slot is the place in `nodes`. On failure it is empty. */
+/* Fills `closure`, using the memory that it has (begin with zeros; free closure->nodes with
+ * bpi_free), without recursion, in linear time up to sorting; afterwards node->mark == graph->mark
+ * for its nodes and node->slot is the place in `nodes`. On failure it is empty. */
 bp_status bpi_closure_of(bp_graph *graph, bp_tensor *const *targets, int count,
                          bpi_closure *closure);
 
-/* Copies a closure that is not empty into another graph: the copy of closure->nodes[k] becomes copies[k].
- * Leaves are shared in what they point to, and so are names: the copy must not outlive the recording that
- * it is of, and is not found by name. With retype not BP_DTYPE_COUNT every float tensor becomes `retype`:
- * the shape rules run again, and float leaves become inputs with converted values. */
+/* Copies a closure that is not empty into another graph: the copy of closure->nodes[k] becomes
+ * copies[k]. Leaves are shared in what they point to, and so are names: the copy must not outlive
+ * the recording that it is of, and is not found by name. With retype not BP_DTYPE_COUNT every float
+ * tensor becomes `retype`: the shape rules run again, and float leaves become inputs with
+ * converted values. */
 bp_status bpi_clone(bp_graph *to, const bpi_closure *closure, bp_dtype retype, bpi_node **copies);
 
-/* ---- gradients (autodiff.c) ------------------------------------------------------------------- */
+/* ---- gradients (autodiff.c) ------------------------------------------------------------------ */
 
 /* Reverse mode: bp_grads without its checks. */
 bp_status bpi_reverse(bp_tensor *const *targets, bp_tensor *const *cotangents, int target_count,
                       bp_tensor *const *wrt, int wrt_count, bp_tensor **gradients);
-/* Sums over the dimensions that broadcasting from `shape` to the shape of x repeated. NULL for NULL. */
+/* Sums over the dimensions that broadcasting from `shape` to the shape of x
+ * repeated. NULL for NULL. */
 bp_tensor *bpi_sum_to(bp_tensor *x, bp_shape shape);
 
-/* For tests of the verifier: when set, called after each VJP rule and may change v->gx. Process-wide. */
+/* For tests of the verifier: when set, called after each VJP rule and may change
+ * v->gx. Process-wide. */
 extern void (*bpi_vjp_fault)(bp_vjp *v);
 
-/* ---- variables -------------------------------------------------------------------------------- */
+/* ---- variables ------------------------------------------------------------------------------- */
 
 bpi_variable *bpi_variable_find(const bp_model *model, const char *name, uint64_t hash);
 /* Makes a variable, initialised; NULL with model->why set. */

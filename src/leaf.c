@@ -1,4 +1,5 @@
-/* Leaves: inputs, constants, scalars and the model's variables; and the effect that assigns to one. */
+/* Leaves: inputs, constants, scalars and the model's variables; and the effect
+ * that assigns to one. */
 #include <string.h>
 
 #include "graph.h"
@@ -86,7 +87,7 @@ static size_t tensor_bytes(const bp_tensor *tensor) {
     return (size_t)bp_tensor_count(tensor) * bp_dtype_size(tensor->type->dtype);
 }
 
-/* ---- inputs ----------------------------------------------------------------------------------- */
+/* ---- inputs ---------------------------------------------------------------------------------- */
 
 bp_tensor *bp_input(bp_graph *graph, const char *name, bp_dtype dtype, bp_shape shape) {
     if (!graph)
@@ -167,7 +168,7 @@ bp_status bp_touch(bp_tensor *input) {
     return BP_OK;
 }
 
-/* ---- constants and scalars ---------------------------------------------------------------------- */
+/* ---- constants and scalars ------------------------------------------------------------------- */
 
 static bp_tensor *new_constant(bp_graph *graph, const bp_type *type, bpi_leaf **leaf) {
     if (!graph || !valid_type(graph, "constant", "", type))
@@ -226,7 +227,7 @@ bp_status bp_set_scalar(bp_tensor *scalar, double value) {
     return BP_OK;
 }
 
-/* ---- variables -------------------------------------------------------------------------------- */
+/* ---- variables ------------------------------------------------------------------------------- */
 
 /* The tensor of a variable in this recording, when there is one already and sharing is on. */
 static bp_tensor *shared_variable(bp_graph *graph, bp_tensor *known, const char *name,

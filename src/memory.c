@@ -36,9 +36,10 @@ static bool must_fail(void) {
     return false;
 }
 
-/* Asks for huge pages where a block is several of them: the first touch of a page of 4 KB costs more than
- * anything that is done with the bytes in it. Only advice: without it everything works as well. It is for all
- * of the pages that the block lies in, since a mapping in two parts cannot be moved by realloc. */
+/* Asks for huge pages where a block is several of them: the first touch of a page of 4 KB costs
+ * more than anything that is done with the bytes in it. Only advice: without it everything works as
+ * well. It is for all of the pages that the block lies in, since a mapping in two parts cannot be
+ * moved by realloc. */
 static void *on_huge_pages(void *memory, size_t bytes) {
 #if defined __linux__ && defined MADV_HUGEPAGE
     enum { PAGE = 1 << 12, LARGE = 1 << 22 };
@@ -98,7 +99,7 @@ bool bpi_grow(void **array, size_t *capacity, size_t count, size_t size) {
     return true;
 }
 
-/* ---- arena ------------------------------------------------------------------------------------ */
+/* ---- arena ----------------------------------------------------------------------------------- */
 
 struct bpi_arena_chunk {
     bpi_arena_chunk *older;

@@ -6,20 +6,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* As malloc, calloc, realloc, free and aligned_alloc(64); NULL when memory is short. `bytes` may be 0. */
+/* As malloc, calloc, realloc, free and aligned_alloc(64); NULL when memory is short.
+ * `bytes` may be 0. */
 void *bpi_alloc(size_t bytes);
 void *bpi_alloc_zeroed(size_t bytes);
 void *bpi_realloc(void *old, size_t bytes);
 void *bpi_alloc_aligned(size_t bytes); /* 64-byte aligned, size rounded up; free with bpi_free */
 void bpi_free(void *memory);
 
-/* Makes room for one more element of `size` bytes in a growing array: doubles *capacity when `count`
- * has reached it. Returns false, with the array unchanged, when memory is short. */
+/* Makes room for one more element of `size` bytes in a growing array: doubles *capacity when
+ * `count` has reached it. Returns false, with the array unchanged, when memory is short. */
 bool bpi_grow(void **array, size_t *capacity, size_t count, size_t size);
 
-/* For tests: the number of successful allocations so far in this process; how many of them live; and make
- * the allocation `after` calls from now (0: the next) fail once, or with `all` every one from there on. A
- * negative `after` switches it off. */
+/* For tests: the number of successful allocations so far in this process; how many of them live;
+ * and make the allocation `after` calls from now (0: the next) fail once, or with `all` every one
+ * from there on. A negative `after` switches it off. */
 uint64_t bpi_alloc_count(void);
 int64_t bpi_alloc_live(void);
 void bpi_alloc_fail(int64_t after, bool all);

@@ -48,7 +48,7 @@ const char *bp_model_error(const bp_model *model) {
     return model ? model->why.text : "the model is NULL: bp_model_new failed, or was not called";
 }
 
-/* ---- variables -------------------------------------------------------------------------------- */
+/* ---- variables ------------------------------------------------------------------------------- */
 
 static bpi_variable *find_locked(const bp_model *model, const char *name, uint64_t hash) {
     if (model->bucket_count == 0)
@@ -133,7 +133,7 @@ bpi_variable *bpi_variable_new(bp_model *model, const char *name, const bp_type 
     return variable;
 }
 
-/* ---- what a program sees of the variables ------------------------------------------------------- */
+/* ---- what a program sees of the variables ---------------------------------------------------- */
 
 int bp_model_count(const bp_model *model) { return model ? (int)model->count : 0; }
 

@@ -1,7 +1,8 @@
 /* Optimizers: a training step as one plan of loss, gradients and updates.
  *
- * The update rule of an optimizer (optim/) records ops per parameter. It does so in a scratch copy of
- * the recorded graph, on the first step with a new structure only; later steps replay the plan. */
+ * The update rule of an optimizer (optim/) records ops per parameter. It does so in a scratch copy
+ * of the recorded graph, on the first step with a new structure only; later
+ * steps replay the plan. */
 #include "optimizer.h"
 
 #include <string.h>
@@ -99,7 +100,7 @@ bp_status bp_set_learning_rate(bp_optimizer *optimizer, double rate) {
 
 int64_t bp_steps(const bp_optimizer *optimizer) { return optimizer ? optimizer->steps : 0; }
 
-/* ---- recording the step ------------------------------------------------------------------------- */
+/* ---- recording the step ---------------------------------------------------------------------- */
 
 static bool owns(const bp_optimizer *optimizer, const bpi_node *node) {
     const bpi_variable *variable = node->leaf ? node->leaf->variable : NULL;
@@ -108,7 +109,8 @@ static bool owns(const bp_optimizer *optimizer, const bpi_node *node) {
             strncmp(variable->name, optimizer->prefix, strlen(optimizer->prefix)) == 0);
 }
 
-/* The parameters that the loss depends on and the optimizer owns, in the arena of the scratch graph. */
+/* The parameters that the loss depends on and the optimizer owns, in the arena of
+ * the scratch graph. */
 static bp_tensor **own_parameters(const bp_optimizer *optimizer, bp_tensor *loss, int *count) {
     bp_graph *graph = loss->node->graph;
     bpi_closure closure = {0};
@@ -220,7 +222,7 @@ static bp_status record_step(void *context, bp_graph *graph, bp_tensor *const *c
     return BP_OK;
 }
 
-/* ---- running it ------------------------------------------------------------------------------- */
+/* ---- running it ------------------------------------------------------------------------------ */
 
 static void set_rates(bp_optimizer *optimizer) {
     double rates[BP_MAX_RATES] = {optimizer->lr};

@@ -1,6 +1,6 @@
-/* Random numbers by counting: Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as
- * easy as 1, 2, 3", SC 2011). A draw is a pure function of a key and a counter, so that any element of
- * any stream can be had in any order, on any thread. */
+/* Random numbers by counting: Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers:
+ * as easy as 1, 2, 3", SC 2011). A draw is a pure function of a key and a counter, so that any
+ * element of any stream can be had in any order, on any thread. */
 #ifndef BPI_RANDOM_H
 #define BPI_RANDOM_H
 
@@ -12,7 +12,8 @@ void bpi_philox(uint64_t key, uint64_t counter_low, uint64_t counter_high, uint3
 /* A uniform double in [0, 1) from two words: 53 bits. */
 double bpi_uniform(uint32_t high, uint32_t low);
 
-/* A stream read one value after the other, for code that runs once (initialisers, shuffles, samplers). */
+/* A stream read one value after the other, for code that runs once (initialisers,
+ * shuffles, samplers). */
 typedef struct bpi_random {
     uint64_t key, stream, next;
     uint32_t words[4];

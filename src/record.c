@@ -1,4 +1,5 @@
-/* Recording: from a call of an op to a node, with every check that can be made before values exist. */
+/* Recording: from a call of an op to a node, with every check that can be made
+ * before values exist. */
 #include <string.h>
 
 #include "graph.h"
@@ -17,7 +18,7 @@ static const char *operand_name(const bp_op *op, int k) {
     return name ? name : op->operands[0].name ? op->operands[0].name : "operand";
 }
 
-/* ---- the message of a failed recording --------------------------------------------------------- */
+/* ---- the message of a failed recording ------------------------------------------------------- */
 
 /* Appends `a "weight" f32 [3,4], b f32 [6]` to a text of fixed size. */
 static void describe_operands(const bp_op *op, bp_tensor *const *x, int count, char *out,
@@ -48,7 +49,7 @@ static void fail_with_operands(bp_graph *graph, const bp_op *op, bp_tensor *cons
                    length ? " at \"" : "", scope, length ? "\"" : "", why->text, operands);
 }
 
-/* ---- checks ----------------------------------------------------------------------------------- */
+/* ---- checks ---------------------------------------------------------------------------------- */
 
 static bp_graph *graph_of(bp_tensor *const *x, int count) {
     for (int k = 0; k < count; k++)
@@ -99,7 +100,7 @@ static bool attrs_usable(bp_graph *graph, const bp_op *op, const bp_attr *attrs)
     return true;
 }
 
-/* ---- the node --------------------------------------------------------------------------------- */
+/* ---- the node -------------------------------------------------------------------------------- */
 
 /* Copies attributes, lists included, into the arena. */
 static bool copy_attrs(bp_graph *graph, bp_attr *to, const bp_attr *from, int count) {
@@ -223,7 +224,7 @@ bp_tensor *bp_record(const bp_op *op, bp_tensor *const *operands, int count, con
     return node ? &node->y[0] : NULL;
 }
 
-/* ---- tensors ---------------------------------------------------------------------------------- */
+/* ---- tensors --------------------------------------------------------------------------------- */
 
 const char *bp_name(const bp_tensor *tensor) {
     return tensor && tensor->node->name ? tensor->node->name : "";

@@ -30,7 +30,7 @@ int bpi_format(char *out, size_t size, const char *format, ...) {
     return length;
 }
 
-/* ---- a growing string ------------------------------------------------------------------------- */
+/* ---- a growing string ------------------------------------------------------------------------ */
 
 static bool make_room(bpi_text *text, size_t more) {
     if (text->capacity - text->length > more)
@@ -77,7 +77,7 @@ const char *bpi_text_data(const bpi_text *text) {
     return text->data ? text->data : "";
 }
 
-/* ---- shapes and failures in words ------------------------------------------------------------- */
+/* ---- shapes and failures in words ------------------------------------------------------------ */
 
 const char *bpi_shape_text(const bp_shape *shape, char *out) {
     if (shape->rank == 0)

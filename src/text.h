@@ -25,7 +25,8 @@ int bpi_vformat(char *out, size_t size, const char *format, va_list args) BP_FOR
 #define BPI_SHAPE_TEXT 192
 const char *bpi_shape_text(const bp_shape *shape, char *out);
 
-/* Fills a failure, if there is one to fill, and returns `status`. A failure that is already set stays. */
+/* Fills a failure, if there is one to fill, and returns `status`. A failure that is
+ * already set stays. */
 bp_status bpi_fail(bp_failure *why, bp_status status, const char *format, ...) BP_FORMAT(3, 4);
 
 #endif

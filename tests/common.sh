@@ -1,4 +1,5 @@
-# Shared by the integration tests. Sourced by bash; meson sets SOURCE_ROOT, BUILD_ROOT, MESON, CC, CXX.
+# Shared by the integration tests. Sourced by bash; meson sets SOURCE_ROOT,
+# BUILD_ROOT, MESON, CC, CXX.
 # shellcheck shell=bash disable=SC2034,SC2086
 set -euo pipefail
 
@@ -14,7 +15,8 @@ fresh_folder() {
     cd "$BUILD_ROOT/integration/$1"
 }
 
-# Installs below ./root, and makes `package` answer what pkg-config says of a library installed there.
+# Installs below ./root, and makes `package` answer what pkg-config says of a
+# library installed there.
 install_library() {
     $MESON install -C "$BUILD_ROOT" --no-rebuild --destdir "$PWD/root" >install.log || {
         cat install.log >&2

@@ -5,21 +5,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "fixture.h"
 #include "graph.h"
-
-static bp_model *model;
-static bp_graph *graph;
-
-static void setup(void) {
-    model = bp_model_new();
-    graph = bp_graph_new(model);
-}
-
-static void teardown(void) {
-    ck_assert_msg(!bp_failed(graph), "%s", bp_error(graph));
-    bp_graph_free(graph);
-    bp_model_free(model);
-}
+#include "suite.h"
 
 static bp_tensor *input(const char *name, bp_shape shape, const double *values) {
     bp_tensor *x = bp_input(graph, name, BP_F64, shape);
@@ -217,34 +205,24 @@ START_TEST(a_chain_of_a_million_nodes) {
 }
 END_TEST
 
-static Suite *suite(void) {
-    Suite *s = suite_create("autodiff");
-    TCase *t = tcase_create("reverse mode");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_set_timeout(t, 120);
-    tcase_add_test(t, a_tensor_used_several_times_gets_the_sum);
-    tcase_add_test(t, broadcast_dimensions_are_summed);
-    tcase_add_test(t, gradients_of_tensors_in_the_middle);
-    tcase_add_test(t, several_targets_and_given_cotangents_add_up);
-    tcase_add_test(t, what_the_loss_does_not_depend_on_has_gradient_zero);
-    tcase_add_test(t, detach_blocks_the_gradient);
-    tcase_add_test(t, only_what_is_needed_is_recorded);
-    tcase_add_test(t, higher_orders_of_a_polynomial);
-    tcase_add_test(t, a_hessian_vector_product);
-    tcase_add_test(t, a_loss_that_is_no_scalar_is_refused);
-    tcase_add_test(t, integers_have_no_gradient);
-    tcase_add_test(t, a_missing_rule_is_an_error_with_the_name_of_the_op);
-    tcase_add_test(t, a_rule_that_is_wrong_in_shape_is_an_error);
-    tcase_add_test(t, a_backward_on_arrays_serves_once_and_not_twice);
-    tcase_add_test(t, a_chain_of_a_million_nodes);
-    suite_add_tcase(s, t);
-    return s;
-}
-
 int main(void) {
-    SRunner *runner = srunner_create(suite());
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    const TTest *const tests[] = {
+        a_tensor_used_several_times_gets_the_sum,
+        broadcast_dimensions_are_summed,
+        gradients_of_tensors_in_the_middle,
+        several_targets_and_given_cotangents_add_up,
+        what_the_loss_does_not_depend_on_has_gradient_zero,
+        detach_blocks_the_gradient,
+        only_what_is_needed_is_recorded,
+        higher_orders_of_a_polynomial,
+        a_hessian_vector_product,
+        a_loss_that_is_no_scalar_is_refused,
+        integers_have_no_gradient,
+        a_missing_rule_is_an_error_with_the_name_of_the_op,
+        a_rule_that_is_wrong_in_shape_is_an_error,
+        a_backward_on_arrays_serves_once_and_not_twice,
+        a_chain_of_a_million_nodes,
+    };
+    return run_tests("autodiff", setup, teardown_without_failure, 120, tests,
+                     sizeof tests / sizeof *tests);
 }

@@ -1,6 +1,6 @@
-/* OpenBLAS on a CPU that it does not know: the library corrects the choice of kernels, once, unless it
- * is told to leave it alone. OpenBLAS reads the environment before `main`, so each case is this program
- * again, with another environment. */
+/* OpenBLAS on a CPU that it does not know: the library corrects the choice of kernels, once, unless
+ * it is told to leave it alone. OpenBLAS reads the environment before `main`, so each case is this
+ * program again, with another environment. */
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
@@ -12,6 +12,7 @@
 #include "kernel/blas_core.h"
 #include "kernel/cpu.h"
 #include "kernel/gemm.h"
+#include "suite.h"
 
 static const char variable[] = "OPENBLAS_CORETYPE";
 enum { SIZE = 33, BAD_CORE = 2, BAD_ENVIRONMENT, BAD_RESULT };
@@ -50,7 +51,8 @@ static int child(const char *wanted) {
     return strcasecmp(bpi_blas_core(), wanted) == 0 ? EXIT_SUCCESS : BAD_CORE;
 }
 
-/* The exit code of a child with OPENBLAS_CORETYPE and BP_BLAS_CORE set as told, or not where NULL. */
+/* The exit code of a child with OPENBLAS_CORETYPE and BP_BLAS_CORE set as told,
+ * or not where NULL. */
 static int run_child(const char *type, const char *keep, const char *wanted) {
     pid_t pid = fork();
     if (pid == 0) {
@@ -98,9 +100,5 @@ int main(int count, char **words) {
     tcase_add_test(tests, kernels_below_what_the_cpu_can_do_are_replaced);
     tcase_add_test(tests, a_choice_that_makes_sense_stays);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -4,23 +4,12 @@
 #include <math.h>
 #include <string.h>
 
+#include "fixture.h"
 #include "graph.h"
 #include "record.h"
+#include "suite.h"
 
-static bp_model *model;
-static bp_graph *graph;
 static bp_check_report report;
-
-static void setup(void) {
-    model = bp_model_new();
-    graph = bp_graph_new(model);
-}
-
-static void teardown(void) {
-    ck_assert_msg(!bp_failed(graph), "%s", bp_error(graph));
-    bp_graph_free(graph);
-    bp_model_free(model);
-}
 
 static bp_tensor *given(const char *name, bp_dtype dtype, bp_shape shape, const double *values) {
     bp_tensor *x = bp_input(graph, name, dtype, shape);
@@ -50,7 +39,7 @@ static void expect_rejected(bp_status status, const char *words) {
     expect_said(words);
 }
 
-/* ---- ops to be checked -------------------------------------------------------------------------- */
+/* ---- ops to be checked ----------------------------------------------------------------------- */
 
 /* An op y = x³, with rules that are right, and wrong in several ways. */
 static bp_status cube(const bp_call *c) {
@@ -148,7 +137,7 @@ static bp_op cube_with(void (*vjp)(bp_vjp *v), bp_kernel *backward) {
     return op;
 }
 
-/* ---- bp_check_op -------------------------------------------------------------------------------- */
+/* ---- bp_check_op ----------------------------------------------------------------------------- */
 
 START_TEST(a_right_op_passes_by_either_rule) {
     expect_pass(bp_check_op(&cube_op, NULL, &report));
@@ -253,7 +242,7 @@ START_TEST(a_gradient_of_zero_must_be_declared) {
 }
 END_TEST
 
-/* ---- bp_check_gradients -------------------------------------------------------------------------- */
+/* ---- bp_check_gradients ---------------------------------------------------------------------- */
 
 static const double numbers[12] = {0.5, -1.25, 2, 0.75, -0.5, 1.5, -2.25, 0.25, 1, -0.75, 1.75, -1};
 
@@ -406,14 +395,17 @@ START_TEST(second_order_through_a_function_on_arrays_names_the_op) {
 }
 END_TEST
 
-/* ---- bp_check_plan -------------------------------------------------------------------------------- */
+/* ---- bp_check_plan --------------------------------------------------------------------------- */
 
 START_TEST(plans_agree_with_naive_runs) {
     bp_tensor *loss = network(BP_F32);
     bp_tensor *asked[] = {loss, bp_grad(loss, bp_find(graph, "hidden.weight"))};
-    ck_assert_msg(bp_check_plan(asked, 2, &report) == BP_OK, "%s", report.text);
-    ck_assert_int_eq(report.checked, 16);
-    ck_assert_int_eq(graph->executor, BP_PLANNED);
+    for (int executor = BP_PLANNED; executor <= BP_NAIVE; executor++) {
+        bp_set_executor(graph, (bp_executor)executor);
+        ck_assert_msg(bp_check_plan(asked, 2, &report) == BP_OK, "%s", report.text);
+        ck_assert_int_eq(report.checked, 16);
+        ck_assert_int_eq(graph->executor, executor);
+    }
 }
 END_TEST
 
@@ -467,7 +459,7 @@ int main(void) {
     tcase_add_test(ops, a_gradient_of_zero_must_be_declared);
     suite_add_tcase(suite, ops);
     TCase *losses = tcase_create("bp_check_gradients");
-    tcase_add_checked_fixture(losses, setup, teardown);
+    tcase_add_checked_fixture(losses, setup, teardown_without_failure);
     tcase_add_test(losses, a_network_passes_in_either_dtype_and_either_order);
     tcase_add_test(losses, a_check_changes_nothing);
     tcase_add_test(losses, only_so_many_elements_are_compared);
@@ -483,15 +475,11 @@ int main(void) {
     tcase_add_test(losses, second_order_through_a_function_on_arrays_names_the_op);
     suite_add_tcase(suite, losses);
     TCase *plans = tcase_create("bp_check_plan");
-    tcase_add_checked_fixture(plans, setup, teardown);
+    tcase_add_checked_fixture(plans, setup, teardown_without_failure);
     tcase_add_test(plans, plans_agree_with_naive_runs);
     tcase_add_test(plans, a_plan_that_computes_something_else_is_found);
     tcase_add_test(plans, both_runs_start_from_one_state_and_leave_it);
     tcase_add_test(plans, nothing_to_compare_is_an_error);
     suite_add_tcase(suite, plans);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

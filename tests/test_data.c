@@ -9,6 +9,7 @@
 #include <zlib.h>
 
 #include "memory.h"
+#include "suite.h"
 
 /* ---- files of our own ------------------------------------------------------------------------ */
 
@@ -596,9 +597,5 @@ int main(void) {
     tcase_add_test(batches, batches_of_nothing_are_refused);
     tcase_add_test(batches, rows_are_taken_in_the_order_asked_for);
     suite_add_tcase(suite, batches);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -1,5 +1,5 @@
-/* The mnist example as a user runs it, on folders of IDX files made from the digits. The other examples
- * are run as they are by their own list. Skipped where the examples are not built. */
+/* The mnist example as a user runs it, on folders of IDX files made from the digits. The other
+ * examples are run as they are by their own list. Skipped where the examples are not built. */
 #include <backprop.h>
 #include <check.h>
 #include <stdarg.h>
@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <zlib.h>
+
+#include "suite.h"
 
 enum { SKIPPED = 77, PIXELS = 64 };
 
@@ -216,9 +218,5 @@ int main(int argc, char **argv) {
     tcase_add_test(mnist, progress_is_a_few_plain_lines_when_nobody_watches);
     tcase_add_test(mnist, mistakes_are_explained);
     suite_add_tcase(suite, mnist);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

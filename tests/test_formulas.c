@@ -1,5 +1,5 @@
-/* Formulas and samples: the parser, values on scalars and arrays, and that the formulas of every op are what
- * its kernel computes and what its VJP rule records. */
+/* Formulas and samples: the parser, values on scalars and arrays, and that the formulas of every op
+ * are what its kernel computes and what its VJP rule records. */
 #include <backprop.h>
 #include <check.h>
 #include <math.h>
@@ -9,12 +9,13 @@
 
 #include "graph.h"
 #include "registry.h"
+#include "suite.h"
 #include "verify/array.h"
 #include "verify/condition.h"
 #include "verify/formula.h"
 #include "verify/sample.h"
 
-/* ---- the parser --------------------------------------------------------------------------------- */
+/* ---- the parser ------------------------------------------------------------------------------ */
 
 static long double value_of(const char *text) {
     bpi_formula formula;
@@ -160,7 +161,7 @@ START_TEST(unknown_names_and_functions_are_named) {
 }
 END_TEST
 
-/* ---- samples ------------------------------------------------------------------------------------ */
+/* ---- samples --------------------------------------------------------------------------------- */
 
 static const bp_op three = {.name = "three",
                             .arity = 3,
@@ -294,7 +295,7 @@ START_TEST(a_sample_that_cannot_leave_a_kink_is_refused) {
 }
 END_TEST
 
-/* ---- the formulas of elementwise ops -------------------------------------------------------------- */
+/* ---- the formulas of elementwise ops --------------------------------------------------------- */
 
 /* An op recorded on a sample in f64, with a cotangent for its result. */
 typedef struct recording {
@@ -455,7 +456,7 @@ START_TEST(elementwise_formulas_are_what_is_computed) {
 }
 END_TEST
 
-/* ---- the formulas of all ops, on arrays ----------------------------------------------------------- */
+/* ---- the formulas of all ops, on arrays ------------------------------------------------------ */
 
 /* Ops whose formulas only name them: which element goes where is not said by a formula. */
 static const char *const named_only[] = {
@@ -565,9 +566,5 @@ int main(void) {
     tcase_add_loop_test(ops, elementwise_formulas_are_what_is_computed, 0, bpi_op_count);
     tcase_add_loop_test(ops, formulas_on_arrays_are_what_is_computed, 0, bpi_op_count);
     suite_add_tcase(suite, ops);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -10,6 +10,7 @@
 #include "kernel/cpu.h"
 #include "kernel/gemm.h"
 #include "kernel/gemm_simd.h"
+#include "suite.h"
 
 static const int64_t shapes[][3] = {
     {1, 1, 1},    {1, 1, 5},    {1, 7, 1},    {4, 4, 2},     {4, 1, 4},     {2, 4, 4},
@@ -125,7 +126,7 @@ static void all_blocks(void) {
 START_TEST(bits_do_not_depend_on_how_c_is_cut) { at_every_level(all_blocks); }
 END_TEST
 
-START_TEST(bits_do_not_depend_on_the_number_of_threads) {
+static void large_products(void) {
     static const int64_t large[][3] = {{530, 1100, 900}, {256, 128, 300}, {80, 10, 200},
                                        {130, 500, 40},   {700, 97, 33},   {3, 2000, 400},
                                        {2100, 2000, 1},  {2100, 1, 800}};
@@ -136,6 +137,8 @@ START_TEST(bits_do_not_depend_on_the_number_of_threads) {
             check_threads_f64(&p);
         }
 }
+
+START_TEST(bits_do_not_depend_on_the_number_of_threads) { at_every_level(large_products); }
 END_TEST
 
 static void empty_products(void) {
@@ -182,20 +185,14 @@ START_TEST(the_choice_has_a_name) {
 END_TEST
 
 int main(void) {
-    Suite *suite = suite_create("gemm");
-    TCase *tests = tcase_create("gemm");
-    tcase_set_timeout(tests, 60);
-    tcase_add_test(tests, products_of_every_shape_and_orientation_match_the_reference);
-    tcase_add_test(tests, results_are_scaled_added_biased_and_rectified);
-    tcase_add_test(tests, bits_do_not_depend_on_how_c_is_cut);
-    tcase_add_test(tests, bits_do_not_depend_on_the_number_of_threads);
-    tcase_add_test(tests, an_empty_sum_is_zero_and_an_empty_result_is_not_written);
-    tcase_add_test(tests, infinities_and_nan_propagate);
-    tcase_add_test(tests, the_choice_has_a_name);
-    suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    const TTest *const tests[] = {
+        products_of_every_shape_and_orientation_match_the_reference,
+        results_are_scaled_added_biased_and_rectified,
+        bits_do_not_depend_on_how_c_is_cut,
+        bits_do_not_depend_on_the_number_of_threads,
+        an_empty_sum_is_zero_and_an_empty_result_is_not_written,
+        infinities_and_nan_propagate,
+        the_choice_has_a_name,
+    };
+    return run_tests("gemm", NULL, NULL, 120, tests, sizeof tests / sizeof *tests);
 }

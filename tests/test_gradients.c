@@ -1,6 +1,6 @@
-/* The suite generated from the list of ops: every differentiable op, in f64 and f32, on every sample of
- * its record; random cotangent, analytic against central differences in f64, first and second order.
- * And on the same samples, planned against naive execution, values and gradients. */
+/* The suite generated from the list of ops: every differentiable op, in f64 and f32, on every
+ * sample of its record; random cotangent, analytic against central differences in f64, first and
+ * second order. And on the same samples, planned against naive execution, values and gradients. */
 #include <backprop.h>
 #include <check.h>
 #include <math.h>
@@ -9,6 +9,7 @@
 
 #include "graph.h"
 #include "registry.h"
+#include "suite.h"
 #include "verify/sample.h"
 
 START_TEST(gradients_agree_with_differences) {
@@ -83,9 +84,5 @@ int main(void) {
     tcase_set_timeout(executors, 60);
     tcase_add_loop_test(executors, planned_and_naive_agree, 0, bpi_op_count);
     suite_add_tcase(suite, executors);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -3,22 +3,19 @@
 #include <check.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "fixture.h"
 #include "graph.h"
+#include "suite.h"
 
-static bp_model *model;
-static bp_graph *graph;
-
-static void setup(void) {
-    model = bp_model_new();
-    graph = bp_graph_new(model);
+START_TEST(the_environment_chooses_the_executor) {
+    const char *wanted = getenv("BP_EXECUTOR");
+    bool naive = wanted && strcmp(wanted, "naive") == 0;
+    ck_assert_int_eq(graph->executor, naive ? BP_NAIVE : BP_PLANNED);
 }
-
-static void teardown(void) {
-    bp_graph_free(graph);
-    bp_model_free(model);
-}
+END_TEST
 
 /* Asserts that recording has failed with a status and words, and clears the failure. */
 static void expect_failure(bp_status status, const char *words) {
@@ -283,7 +280,8 @@ START_TEST(reading_is_checked) {
 }
 END_TEST
 
-/* Asserts that `y` depends on `count` nodes, that they come in the order of recording, and no others. */
+/* Asserts that `y` depends on `count` nodes, that they come in the order of
+ * recording, and no others. */
 static void expect_closure(bp_tensor *y, size_t count, bpi_closure *closure) {
     ck_assert_int_eq(bpi_closure_of(graph, &y, 1, closure), BP_OK);
     ck_assert_uint_eq(closure->count, count);
@@ -350,44 +348,35 @@ START_TEST(null_graphs_and_models_are_survived) {
 }
 END_TEST
 
-static Suite *suite(void) {
-    Suite *s = suite_create("graph");
-    TCase *t = tcase_create("recording");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_test(t, an_input_has_its_type_and_name);
-    tcase_add_test(t, an_input_begins_with_zeros);
-    tcase_add_test(t, scalars_and_empty_tensors_are_tensors);
-    tcase_add_test(t, eight_dimensions_are_possible_and_nine_are_not);
-    tcase_add_test(t, sizes_that_overflow_are_refused);
-    tcase_add_test(t, a_dtype_that_does_not_exist_is_refused);
-    tcase_add_test(t, a_name_is_taken_once);
-    tcase_add_test(t, many_names_are_found);
-    tcase_add_test(t, scopes_are_prefixes);
-    tcase_add_test(t, scopes_that_are_too_deep_fail);
-    tcase_add_test(t, a_parameter_is_recorded_once_unless_shared);
-    tcase_add_test(t, the_next_recording_finds_the_parameter);
-    tcase_add_test(t, a_reset_forgets_tensors_names_and_the_failure);
-    tcase_add_test(t, the_first_failure_is_kept);
-    tcase_add_test(t, the_textbook_mistake_suggests_the_outer_product);
-    tcase_add_test(t, a_failure_names_the_scope);
-    tcase_add_test(t, null_operands_and_foreign_operands_are_refused);
-    tcase_add_test(t, only_inputs_are_written);
-    tcase_add_test(t, an_input_follows_its_values);
-    tcase_add_test(t, scalars_change_at_run_time);
-    tcase_add_test(t, numbers_outside_an_integer_type_are_cut);
-    tcase_add_test(t, reading_is_checked);
-    tcase_add_test(t, what_a_tensor_depends_on_is_found_wherever_it_lies);
-    tcase_add_test(t, the_graph_is_described);
-    tcase_add_test(t, variables_are_copied_in_and_out);
-    tcase_add_test(t, null_graphs_and_models_are_survived);
-    suite_add_tcase(s, t);
-    return s;
-}
-
 int main(void) {
-    SRunner *runner = srunner_create(suite());
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    const TTest *const tests[] = {
+        the_environment_chooses_the_executor,
+        an_input_has_its_type_and_name,
+        an_input_begins_with_zeros,
+        scalars_and_empty_tensors_are_tensors,
+        eight_dimensions_are_possible_and_nine_are_not,
+        sizes_that_overflow_are_refused,
+        a_dtype_that_does_not_exist_is_refused,
+        a_name_is_taken_once,
+        many_names_are_found,
+        scopes_are_prefixes,
+        scopes_that_are_too_deep_fail,
+        a_parameter_is_recorded_once_unless_shared,
+        the_next_recording_finds_the_parameter,
+        a_reset_forgets_tensors_names_and_the_failure,
+        the_first_failure_is_kept,
+        the_textbook_mistake_suggests_the_outer_product,
+        a_failure_names_the_scope,
+        null_operands_and_foreign_operands_are_refused,
+        only_inputs_are_written,
+        an_input_follows_its_values,
+        scalars_change_at_run_time,
+        numbers_outside_an_integer_type_are_cut,
+        reading_is_checked,
+        what_a_tensor_depends_on_is_found_wherever_it_lies,
+        the_graph_is_described,
+        variables_are_copied_in_and_out,
+        null_graphs_and_models_are_survived,
+    };
+    return run_tests("graph", setup, teardown, 60, tests, sizeof tests / sizeof *tests);
 }

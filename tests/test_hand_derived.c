@@ -1,8 +1,9 @@
-/* The gradients of fully connected networks, derived by hand and written as plain loops, against what
- * reverse mode records. Readable as a text on error propagation:
+/* The gradients of fully connected networks, derived by hand and written as plain loops, against
+ * what reverse mode records. Readable as a text on error propagation:
  *
- * A layer computes z = a W + b from the activations a of the layer before (rows are samples), and then
- * its own activations f(z). E is the loss of the last activations y. The error terms δ = ∂E/∂z are
+ * A layer computes z = a W + b from the activations a of the layer before (rows are samples), and
+ * then its own activations f(z). E is the loss of the last activations y. The
+ * error terms δ = ∂E/∂z are
  *
  *     δ_L = ∂E/∂y ⊙ f'(z_L)                    at the output,
  *     δ_l = (δ_{l+1} W_{l+1}ᵀ) ⊙ f'(z_l)       going back, layer by layer,
@@ -16,7 +17,8 @@
  *     δ_l = (W_{l+1}ᵀ δ_{l+1}) ⊙ f'(z_l),      ∂E/∂W_l = δ_l a_{l-1}ᵀ:
  *
  * the same numbers with W transposed. Both are computed below.
- * Source: Rumelhart, Hinton and Williams, "Learning representations by back-propagating errors", 1986. */
+ * Source: Rumelhart, Hinton and Williams, "Learning representations by
+ * back-propagating errors", 1986. */
 #include <backprop.h>
 #include <check.h>
 #include <math.h>
@@ -24,6 +26,7 @@
 #include <string.h>
 
 #include "random.h"
+#include "suite.h"
 
 enum { LAYERS = 5, UNITS = 24, SAMPLES = 7 };
 
@@ -47,7 +50,7 @@ typedef struct network {
     double e;
 } network;
 
-/* ---- activations and their derivatives ------------------------------------------------------------ */
+/* ---- activations and their derivatives ------------------------------------------------------- */
 
 static double f(activation kind, double z) {
     switch (kind) {
@@ -69,7 +72,7 @@ static double f_prime(activation kind, double z) {
     }
 }
 
-/* ---- forward -------------------------------------------------------------------------------------- */
+/* ---- forward --------------------------------------------------------------------------------- */
 
 static void forward(network *n) {
     for (int l = 1; l <= n->depth; l++)
@@ -108,7 +111,7 @@ static void loss_and_its_gradient(network *n, double dy[SAMPLES][UNITS]) {
     }
 }
 
-/* ---- backward, rows are samples ------------------------------------------------------------------- */
+/* ---- backward, rows are samples -------------------------------------------------------------- */
 
 static void error_terms(network *n) {
     double dy[SAMPLES][UNITS];
@@ -147,9 +150,10 @@ static void input_gradient(network *n) {
         }
 }
 
-/* ---- backward, samples are columns ---------------------------------------------------------------- */
+/* ---- backward, samples are columns ----------------------------------------------------------- */
 
-/* The textbook's other convention: matrices W [out, in], one sample at a time, sums over the samples. */
+/* The textbook's other convention: matrices W [out, in], one sample at a time, sums
+ * over the samples. */
 static void check_column_convention(const network *n) {
     static double w[LAYERS + 1][UNITS][UNITS], dw[LAYERS + 1][UNITS][UNITS];
     memset(dw, 0, sizeof dw);
@@ -179,7 +183,7 @@ static void check_column_convention(const network *n) {
                                         1e-14 * (1 + fabs(dw[l][j][i])));
 }
 
-/* ---- a random network ----------------------------------------------------------------------------- */
+/* ---- a random network ------------------------------------------------------------------------ */
 
 /* Values that f32 holds exactly, so that both dtypes see the same network. */
 static double draw(bpi_random *r) { return (double)(float)bpi_random_normal(r); }
@@ -221,8 +225,8 @@ static void draw_network(network *n, int seed, int attempt) {
     draw_targets(n, &r);
 }
 
-/* Near saturation 1 - tanh² is a difference of nearly equal numbers, which no formula computes to twelve
- * digits: such networks are drawn again. */
+/* Near saturation 1 - tanh² is a difference of nearly equal numbers, which no formula computes to
+ * twelve digits: such networks are drawn again. */
 static bool saturates(const network *n) {
     for (int l = 1; l <= n->depth; l++)
         for (int s = 0; s < n->samples; s++)
@@ -232,7 +236,7 @@ static bool saturates(const network *n) {
     return false;
 }
 
-/* ---- the same network recorded -------------------------------------------------------------------- */
+/* ---- the same network recorded --------------------------------------------------------------- */
 
 static bp_tensor *activate(activation kind, bp_tensor *z) {
     switch (kind) {
@@ -286,10 +290,10 @@ static bp_tensor *record(network *n, bp_model *m, bp_graph *g, bp_dtype dtype) {
                                       : bp_cross_entropy(a, t);
 }
 
-/* ---- the comparison ------------------------------------------------------------------------------- */
+/* ---- the comparison -------------------------------------------------------------------------- */
 
-/* Two ways to the same number may round differently: by `relative` of the number, and where terms cancel
- * by `cancelled` of the largest number in the tensor. */
+/* Two ways to the same number may round differently: by `relative` of the number, and where terms
+ * cancel by `cancelled` of the largest number in the tensor. */
 typedef struct bounds {
     double relative, cancelled;
 } bounds;
@@ -357,7 +361,7 @@ START_TEST(networks_have_the_gradients_derived_by_hand) {
 }
 END_TEST
 
-/* ---- softmax and cross-entropy -------------------------------------------------------------------- */
+/* ---- softmax and cross-entropy --------------------------------------------------------------- */
 
 START_TEST(softmax_with_cross_entropy_gives_p_minus_t_over_n) {
     enum { N = 3, CLASSES = 4 };
@@ -404,9 +408,5 @@ int main(void) {
     tcase_add_loop_test(networks, networks_have_the_gradients_derived_by_hand, 0, 120);
     tcase_add_test(networks, softmax_with_cross_entropy_gives_p_minus_t_over_n);
     suite_add_tcase(suite, networks);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -3,6 +3,7 @@
  * shapes. */
 #include "kernel/gemm.h"
 #include "ops_fixture.h"
+#include "suite.h"
 
 /* ---- the product by hand --------------------------------------------------------------------- */
 
@@ -278,23 +279,16 @@ START_TEST(messages_say_what_to_do) {
 END_TEST
 
 int main(void) {
-    Suite *suite = suite_create("matmul");
-    TCase *cases = tcase_create("matmul");
-    tcase_add_checked_fixture(cases, setup, teardown);
-    tcase_set_timeout(cases, 60);
-    tcase_add_test(cases, matrices_of_any_size_in_any_orientation);
-    tcase_add_test(cases, products_large_enough_for_blas);
-    tcase_add_test(cases, vectors_are_rows_on_the_left_and_columns_on_the_right);
-    tcase_add_test(cases, batches_broadcast);
-    tcase_add_test(cases, nothing_to_add_up_gives_zeros);
-    tcase_add_test(cases, nan_and_infinity_are_not_lost);
-    tcase_add_test(cases, outer_is_all_products);
-    tcase_add_test(cases, kernels_agree_with_the_reference);
-    tcase_add_test(cases, messages_say_what_to_do);
-    suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    const TTest *const tests[] = {
+        matrices_of_any_size_in_any_orientation,
+        products_large_enough_for_blas,
+        vectors_are_rows_on_the_left_and_columns_on_the_right,
+        batches_broadcast,
+        nothing_to_add_up_gives_zeros,
+        nan_and_infinity_are_not_lost,
+        outer_is_all_products,
+        kernels_agree_with_the_reference,
+        messages_say_what_to_do,
+    };
+    return run_tests("matmul", setup, teardown, 60, tests, sizeof tests / sizeof *tests);
 }

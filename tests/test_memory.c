@@ -1,12 +1,14 @@
-/* Memory: a program that uses the whole library is run with every single one of its allocations failing
- * in turn. It must end with an error or with the right numbers, never crash, lose no memory, and the same
- * graph and model must work afterwards. */
+/* Memory: a program that uses the whole library is run with every single one of its allocations
+ * failing in turn. It must end with an error or with the right numbers, never crash, lose no
+ * memory, and the same graph and model must work afterwards. */
 #include <backprop.h>
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "cube.h"
 #include "memory.h"
+#include "suite.h"
 
 /* What the program computes. */
 typedef struct results {
@@ -16,27 +18,7 @@ typedef struct results {
     int64_t checked[3];
 } results;
 
-/* ---- the program that trains: record, differentiate, run, print, step ------------------------------ */
-
-static bp_status cube(const bp_call *c) {
-    const double *x = c->x[0].data;
-    for (int64_t k = 0; k < c->y[0].count; k++)
-        ((double *)c->y[0].data)[k] = x[k] * x[k] * x[k];
-    return BP_OK;
-}
-
-static bp_status cube_backward(const bp_call *c) {
-    const double *x = c->x[0].data, *g = c->gy[0].data;
-    for (int64_t k = 0; k < c->y[0].count; k++)
-        ((double *)c->gx[0].data)[k] = 3 * g[k] * x[k] * x[k];
-    return BP_OK;
-}
-
-static const bp_op cube_op = {.name = "cube",
-                              .arity = 1,
-                              .operands = {{"x", false}},
-                              .forward = cube,
-                              .backward = cube_backward};
+/* ---- the program that trains: record, differentiate, run, print, step ------------------------ */
 
 static bp_tensor *record(bp_graph *g) {
     static const float in[] = {0.5f, -1, 2, 0.25f, 1, -2, 0.75f, 1.5f};
@@ -112,7 +94,7 @@ static bp_status train_program(bp_model *m, bp_graph *g, results *r) {
     return status == BP_OK ? train(m, loss, r) : status;
 }
 
-/* ---- the program that verifies -------------------------------------------------------------------- */
+/* ---- the program that verifies --------------------------------------------------------------- */
 
 static const bp_op square_op = {.name = "square again",
                                 .arity = 1,
@@ -151,7 +133,7 @@ static bp_status verify_program(bp_model *m, bp_graph *g, results *r) {
     return status;
 }
 
-/* ---- failing allocations -------------------------------------------------------------------------- */
+/* ---- failing allocations --------------------------------------------------------------------- */
 
 typedef bp_status program(bp_model *m, bp_graph *g, results *r);
 static program *const programs[] = {train_program, verify_program};
@@ -163,8 +145,8 @@ static void expect_results(const results *r, const char *when, int64_t after) {
                   when, (int)after);
 }
 
-/* One run with allocation number `after` failing, or with `all` every one from there on; and one without
- * failures on the same objects. */
+/* One run with allocation number `after` failing, or with `all` every one from there on; and one
+ * without failures on the same objects. */
 static void run_with_failure(program *p, int64_t after, bool all) {
     results r = {0};
     bpi_alloc_fail(after, all);
@@ -223,9 +205,5 @@ int main(void) {
     tcase_add_loop_test(failures, every_allocation_may_fail, 0, 2);
     tcase_add_loop_test(failures, memory_may_run_out_for_good, 0, 2);
     suite_add_tcase(suite, failures);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

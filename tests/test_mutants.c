@@ -1,6 +1,6 @@
-/* The gradient suite is tested: every op's recorded VJP is broken on purpose, in every way listed below,
- * and the check of the op must reject it. A mutant whose gradients have the same bits on all samples is
- * no mutant; it is listed as equivalent. */
+/* The gradient suite is tested: every op's recorded VJP is broken on purpose, in every way listed
+ * below, and the check of the op must reject it. A mutant whose gradients have the same bits on all
+ * samples is no mutant; it is listed as equivalent. */
 #include <backprop.h>
 #include <check.h>
 #include <math.h>
@@ -10,6 +10,7 @@
 
 #include "graph.h"
 #include "registry.h"
+#include "suite.h"
 #include "verify/check.h"
 
 typedef enum fault {
@@ -21,8 +22,9 @@ typedef enum fault {
     NOT_UNBROADCAST, /* the first slice instead of the sum over broadcast dimensions */
     SWAPPED,         /* the gradients of operands 0 and 1 */
     NOT_ACCUMULATED, /* of several contributions to a tensor only the first is kept */
-    TERM_DROPPED, /* somewhere in the rule a + b, a - b, a * b or a / b becomes a, or b, or a sum its
-                          first slice */
+    /* somewhere in the rule a + b, a - b, a * b or a / b becomes a, or b, or a
+     * sum its first slice */
+    TERM_DROPPED,
     FAULTS
 } fault;
 
@@ -39,7 +41,7 @@ static struct {
     int applied; /* how often there was something to break */
 } now;
 
-/* ---- faults in one cotangent -------------------------------------------------------------------- */
+/* ---- faults in one cotangent ----------------------------------------------------------------- */
 
 static bp_tensor *reversed(bp_tensor *g) {
     int64_t count = bp_tensor_count(g);
@@ -93,7 +95,7 @@ static void break_operand(bp_vjp *v, int k) {
     v->gx[k] = g;
 }
 
-/* ---- faults between operands -------------------------------------------------------------------- */
+/* ---- faults between operands ----------------------------------------------------------------- */
 
 static void swap(bp_vjp *v) {
     if (v->inputs < 2 || !v->gx[0] || !v->gx[1] || v->x[0]->type != v->x[1]->type)
@@ -104,8 +106,8 @@ static void swap(bp_vjp *v) {
     now.applied++;
 }
 
-/* Tensors that have had a contribution in one differentiation. Nodes are visited from young to old, so a
- * younger one begins the next. */
+/* Tensors that have had a contribution in one differentiation. Nodes are visited from young to old,
+ * so a younger one begins the next. */
 static void lose_later_contributions(bp_vjp *v) {
     enum { MOST = 64 };
     static const bp_tensor *seen[MOST];
@@ -133,7 +135,7 @@ static void lose_later_contributions(bp_vjp *v) {
     }
 }
 
-/* ---- faults inside the rule --------------------------------------------------------------------- */
+/* ---- faults inside the rule ------------------------------------------------------------------ */
 
 enum { MOST_NODES = 200 };
 
@@ -179,7 +181,8 @@ static bool is_one_of(const bpi_node *node, const char *const *names) {
     return false;
 }
 
-/* What a node becomes when fault number `site` counted over the nodes hits it; NULL when it does not. */
+/* What a node becomes when fault number `site` counted over the nodes hits it; NULL
+ * when it does not. */
 static bp_tensor *drop_here(const bpi_node *node, int *site) {
     static const char *const binary[] = {"add", "sub", "mul", "div", "maximum", "minimum", NULL};
     static const char *const sums[] = {"sum", "mean", NULL};
@@ -240,7 +243,7 @@ static void inject(bp_vjp *v) {
         break_operand(v, now.operand);
 }
 
-/* ---- the tally ---------------------------------------------------------------------------------- */
+/* ---- the tally ------------------------------------------------------------------------------- */
 
 static struct {
     int tried, rejected, equivalent, survived;
@@ -312,9 +315,5 @@ int main(void) {
     tcase_set_timeout(mutants, 600);
     tcase_add_test(mutants, wrong_gradients_are_rejected);
     suite_add_tcase(suite, mutants);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

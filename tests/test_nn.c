@@ -5,21 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fixture.h"
 #include "graph.h"
-
-static bp_model *model;
-static bp_graph *graph;
-
-static void set_up(void) {
-    model = bp_model_new();
-    graph = bp_graph_new(model);
-    ck_assert_ptr_nonnull(graph);
-}
-
-static void tear_down(void) {
-    bp_graph_free(graph);
-    bp_model_free(model);
-}
+#include "suite.h"
 
 /* ---- initialisers --------------------------------------------------------------------------- */
 
@@ -311,7 +299,7 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("nn");
     TCase *init = tcase_create("initialisers");
-    tcase_add_checked_fixture(init, set_up, tear_down);
+    tcase_add_checked_fixture(init, setup, teardown);
     tcase_add_test(init, constants_fill_every_element);
     tcase_add_test(init, uniform_draws_fill_their_range_evenly);
     tcase_add_test(init, normal_draws_have_their_mean_deviation_and_tails);
@@ -322,7 +310,7 @@ int main(void) {
     tcase_add_test(init, a_parameter_does_not_depend_on_what_was_made_before_it);
     suite_add_tcase(suite, init);
     TCase *linear = tcase_create("linear");
-    tcase_add_checked_fixture(linear, set_up, tear_down);
+    tcase_add_checked_fixture(linear, setup, teardown);
     tcase_add_test(linear, linear_is_x_times_weight_plus_bias);
     tcase_add_test(linear, linear_makes_its_parameters_under_its_name);
     tcase_add_test(linear, linear_takes_one_sample_without_a_batch);
@@ -330,9 +318,5 @@ int main(void) {
     tcase_add_test(linear, wrong_calls_of_linear_say_what_is_wrong);
     tcase_add_test(linear, a_scope_is_closed_again_after_a_failure);
     suite_add_tcase(suite, linear);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -4,6 +4,7 @@
 #include "kernel/reduce.h"
 #include "kernel/softmax.h"
 #include "ops_fixture.h"
+#include "suite.h"
 
 /* As expect_near with an absolute tolerance: logarithms and gradients come out near 0. */
 static void expect_within(bp_tensor *t, const double *want, double tolerance) {
@@ -389,16 +390,5 @@ int main(void) {
         softmax_of_extremes,
         messages_say_what_to_do,
     };
-    Suite *suite = suite_create("ops_reduce");
-    TCase *cases = tcase_create("reduce");
-    tcase_add_checked_fixture(cases, setup, teardown);
-    tcase_set_timeout(cases, 60);
-    for (size_t k = 0; k < sizeof tests / sizeof tests[0]; k++)
-        tcase_add_test(cases, tests[k]);
-    suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_tests("ops_reduce", setup, teardown, 60, tests, sizeof tests / sizeof *tests);
 }

@@ -1,12 +1,13 @@
-/* What the elementwise ops, the losses and dropout compute where it is easy to get wrong: ties, kinks,
- * NaN, infinities, integers, errors. Expected values are written out, with the reason where it is not
- * plain; they agree with PyTorch. Every value is computed by both executors. */
+/* What the elementwise ops, the losses and dropout compute where it is easy to get wrong: ties,
+ * kinks, NaN, infinities, integers, errors. Expected values are written out, with the reason where
+ * it is not plain; they agree with PyTorch. Every value is computed by both executors. */
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "graph.h"
+#include "suite.h"
 
 static bp_model *m;
 static bp_graph *g;
@@ -22,7 +23,7 @@ static void teardown(void) {
     bp_model_free(m);
 }
 
-/* ---- helpers ---------------------------------------------------------------------------------- */
+/* ---- helpers --------------------------------------------------------------------------------- */
 
 static void write_values(bp_tensor *input, const double *values) {
     char data[512 * sizeof(double)];
@@ -99,7 +100,7 @@ static void expect_run_failure(bp_tensor *t, bp_status status, const char *words
     }
 }
 
-/* ---- arithmetic ------------------------------------------------------------------------------- */
+/* ---- arithmetic ------------------------------------------------------------------------------ */
 
 START_TEST(arithmetic_of_floats) {
     for (int d = BP_F32; d <= BP_F64; d++) {
@@ -227,7 +228,7 @@ START_TEST(functions_near_their_special_points) {
 }
 END_TEST
 
-/* ---- maximum, minimum ------------------------------------------------------------------------- */
+/* ---- maximum, minimum ------------------------------------------------------------------------ */
 
 /* +0 and -0 are equal: a tie. */
 START_TEST(ties_share_the_gradient_in_halves) {
@@ -253,7 +254,7 @@ START_TEST(maximum_and_minimum_keep_nan) {
 }
 END_TEST
 
-/* ---- activations ------------------------------------------------------------------------------ */
+/* ---- activations ----------------------------------------------------------------------------- */
 
 /* sigmoid(-100) = e^-100 to 44 digits; s (1 - s) is 0 at 1000 without NaN. */
 START_TEST(sigmoid_values_and_gradient) {
@@ -351,7 +352,7 @@ START_TEST(elu_values_and_gradients) {
 }
 END_TEST
 
-/* ---- choice, comparison, cast ----------------------------------------------------------------- */
+/* ---- choice, comparison, cast ---------------------------------------------------------------- */
 
 START_TEST(where_keeps_nan_of_the_other_side_out) {
     bp_tensor *c = tensor(BP_BOOL, BP_SHAPE(3), (double[]){1, 0, 1});
@@ -422,7 +423,7 @@ START_TEST(detach_stops_the_gradient) {
 }
 END_TEST
 
-/* ---- losses ----------------------------------------------------------------------------------- */
+/* ---- losses ---------------------------------------------------------------------------------- */
 
 START_TEST(mse_against_hand_values) {
     bp_tensor *y = vector(3, (double[]){1, 2, 4}), *t = vector(3, (double[]){0, 2, 1});
@@ -528,7 +529,7 @@ START_TEST(a_label_that_is_no_class_is_an_error_of_the_run) {
 }
 END_TEST
 
-/* ---- dropout ---------------------------------------------------------------------------------- */
+/* ---- dropout --------------------------------------------------------------------------------- */
 
 enum { MANY = 20000 };
 
@@ -552,8 +553,8 @@ static int differences(const double *a, const double *b) {
     return count;
 }
 
-/* 0.3 of 20000, within 4 standard deviations of sqrt(0.3 * 0.7 / 20000) = 0.0032; neighbours (four of
- * them come from one draw) are independent: 0.09 are dropped in pairs. */
+/* 0.3 of 20000, within 4 standard deviations of sqrt(0.3 * 0.7 / 20000) = 0.0032; neighbours (four
+ * of them come from one draw) are independent: 0.09 are dropped in pairs. */
 START_TEST(dropout_drops_its_share) {
     bp_seed(m, 42);
     double *y = values_of(bp_dropout(ones(BP_F64), 0.3));
@@ -642,7 +643,7 @@ START_TEST(dropout_of_rate_zero_changes_nothing) {
 }
 END_TEST
 
-/* ---- errors ----------------------------------------------------------------------------------- */
+/* ---- errors ---------------------------------------------------------------------------------- */
 
 static bp_tensor *zeros(bp_dtype dtype, bp_shape shape) {
     return tensor(dtype, shape, (double[64]){0});
@@ -716,8 +717,8 @@ START_TEST(a_null_operand_gives_null) {
 }
 END_TEST
 
-static Suite *suite(void) {
-    const TTest *tests[] = {
+int main(void) {
+    const TTest *const tests[] = {
         arithmetic_of_floats,
         broadcasting_spreads_either_operand,
         broadcasting_of_long_tensors,
@@ -767,19 +768,5 @@ static Suite *suite(void) {
         dropout_refuses_a_rate_that_is_no_share,
         a_null_operand_gives_null,
     };
-    Suite *s = suite_create("ops_semantics");
-    TCase *c = tcase_create("semantics");
-    tcase_add_checked_fixture(c, setup, teardown);
-    for (size_t k = 0; k < sizeof tests / sizeof tests[0]; k++)
-        tcase_add_test(c, tests[k]);
-    suite_add_tcase(s, c);
-    return s;
-}
-
-int main(void) {
-    SRunner *runner = srunner_create(suite());
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_tests("ops_semantics", setup, teardown, 60, tests, sizeof tests / sizeof *tests);
 }

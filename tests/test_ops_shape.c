@@ -1,6 +1,7 @@
 /* The ops that move elements, against hand-written loops: any shape, any dtype, gradients, empty
  * tensors; indices out of range; and what is said of shapes that do not fit. */
 #include "ops_fixture.h"
+#include "suite.h"
 
 static bp_dtype random_dtype(void) { return (bp_dtype)draw(BP_DTYPE_COUNT); }
 
@@ -418,16 +419,5 @@ int main(void) {
         an_index_out_of_range_is_an_error_of_the_run,
         messages_say_what_to_do,
     };
-    Suite *suite = suite_create("ops_shape");
-    TCase *cases = tcase_create("shape");
-    tcase_add_checked_fixture(cases, setup, teardown);
-    tcase_set_timeout(cases, 60);
-    for (size_t k = 0; k < sizeof tests / sizeof tests[0]; k++)
-        tcase_add_test(cases, tests[k]);
-    suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_tests("ops_shape", setup, teardown, 60, tests, sizeof tests / sizeof *tests);
 }

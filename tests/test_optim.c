@@ -5,15 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fixture.h"
 #include "kernel/cpu.h"
+#include "suite.h"
 
 enum { N = 4, STEPS = 12 };
 
 static const double start[N] = {1, -0.5, 2, 0.25}, scale[N] = {1, 2, 0.5, 3},
                     target[N] = {3, 1, -1, 0};
 
-static bp_model *model;
-static bp_graph *graph;
 static bp_tensor *w, *loss;
 
 /* E = ½ Σ (s w - t)², whose gradient is s (s w - t). */
@@ -39,16 +39,9 @@ static void write_start(bp_dtype dtype) {
 }
 
 static void set_up(void) {
-    model = bp_model_new();
-    graph = bp_graph_new(model);
-    ck_assert_ptr_nonnull(graph);
+    setup();
     record(BP_F64);
     write_start(BP_F64);
-}
-
-static void tear_down(void) {
-    bp_graph_free(graph);
-    bp_model_free(model);
 }
 
 static void step(bp_optimizer *optimizer) {
@@ -464,7 +457,7 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("optim");
     TCase *rules = tcase_create("rules");
-    tcase_add_checked_fixture(rules, set_up, tear_down);
+    tcase_add_checked_fixture(rules, set_up, teardown);
     tcase_add_loop_test(rules, sgd_follows_the_loop, 0, SGD_CONFIGS);
     tcase_add_loop_test(rules, sgd_follows_the_loop_when_run_naively, 0, SGD_CONFIGS);
     tcase_add_loop_test(rules, adam_follows_the_loop, 0, ADAM_CONFIGS);
@@ -474,7 +467,7 @@ int main(void) {
     tcase_add_loop_test(rules, adam_gives_the_numbers_of_pytorch, 0, 2);
     suite_add_tcase(suite, rules);
     TCase *around = tcase_create("around");
-    tcase_add_checked_fixture(around, set_up, tear_down);
+    tcase_add_checked_fixture(around, set_up, teardown);
     tcase_add_test(around, defaults_are_as_documented);
     tcase_add_test(around, state_is_kept_only_where_it_is_used);
     tcase_add_test(around, the_learning_rate_may_change_between_steps);
@@ -487,9 +480,5 @@ int main(void) {
     tcase_add_loop_test(around, adam_has_the_same_bits_with_any_threads_and_instructions, 0, 2);
     tcase_add_test(around, adam_takes_the_gradient_of_a_weight_panel_by_panel);
     suite_add_tcase(suite, around);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

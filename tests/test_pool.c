@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "kernel/pool.h"
+#include "suite.h"
 
 enum { PIECES = 37, ROUNDS = 2000, CALLERS = 3 };
 
@@ -125,20 +126,14 @@ START_TEST(the_default_is_at_least_one_thread_and_at_most_the_processors) {
 END_TEST
 
 int main(void) {
-    Suite *suite = suite_create("pool");
-    TCase *tests = tcase_create("pool");
-    tcase_set_timeout(tests, 60);
-    tcase_add_test(tests, every_piece_runs_once_whatever_the_number_of_threads);
-    tcase_add_test(tests, one_thread_means_the_caller);
-    tcase_add_test(tests, pieces_run_at_the_same_time);
-    tcase_add_test(tests, a_piece_may_ask_for_threads_itself);
-    tcase_add_test(tests, several_threads_may_ask_at_once);
-    tcase_add_test(tests, a_forked_child_has_a_working_pool);
-    tcase_add_test(tests, the_default_is_at_least_one_thread_and_at_most_the_processors);
-    suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    const TTest *const tests[] = {
+        every_piece_runs_once_whatever_the_number_of_threads,
+        one_thread_means_the_caller,
+        pieces_run_at_the_same_time,
+        a_piece_may_ask_for_threads_itself,
+        several_threads_may_ask_at_once,
+        a_forked_child_has_a_working_pool,
+        the_default_is_at_least_one_thread_and_at_most_the_processors,
+    };
+    return run_tests("pool", NULL, NULL, 60, tests, sizeof tests / sizeof *tests);
 }

@@ -1,6 +1,6 @@
-/* Random graphs, made from the list of ops and the samples in their records: values and gradients by a
- * plan and run naively, from the same state; when the plan is made, replayed with new inputs, and found
- * again by structure after the graph was recorded anew. */
+/* Random graphs, made from the list of ops and the samples in their records: values and gradients
+ * by a plan and run naively, from the same state; when the plan is made, replayed with new inputs,
+ * and found again by structure after the graph was recorded anew. */
 #include <backprop.h>
 #include <check.h>
 #include <math.h>
@@ -10,6 +10,7 @@
 #include "graph.h"
 #include "random.h"
 #include "registry.h"
+#include "suite.h"
 #include "verify/sample.h"
 
 enum { INPUTS = 3, OPS = 24, POOL = INPUTS + OPS, LARGEST = 400 };
@@ -29,7 +30,7 @@ static bp_tensor *number(maker *m, double value) {
     return bp_full(m->graph, m->dtype, BP_SCALAR, value);
 }
 
-/* ---- operands ----------------------------------------------------------------------------------- */
+/* ---- operands -------------------------------------------------------------------------------- */
 
 /* Elements of a tensor, repeated or left out, in the wanted shape. */
 static bp_tensor *fit(maker *m, bp_tensor *from, bp_shape shape) {
@@ -42,20 +43,23 @@ static bp_tensor *fit(maker *m, bp_tensor *from, bp_shape shape) {
     return bp_reshape(bp_gather(bp_reshape(from, BP_SHAPE(have)), which, 0), shape);
 }
 
-/* x / (1 + |x|): into -1..1 without a difference of nearly equal numbers in its gradient, as 1 - tanh² is
- * where tanh saturates; such a difference is rounding noise, in which executors need not agree. */
+/* x / (1 + |x|): into -1..1 without a difference of nearly equal numbers in its gradient, as 1 -
+ * tanh² is where tanh saturates; such a difference is rounding noise, in which
+ * executors need not agree. */
 static bp_tensor *squeeze(maker *m, bp_tensor *x) {
     return bp_div(x, bp_add(bp_abs(x), number(m, 1)));
 }
 
-/* Tells whether rounding noise in an operand may become a difference that counts: where the result jumps,
- * as that of a comparison, and in what divides by the deviation of elements, which may be nearly equal. */
+/* Tells whether rounding noise in an operand may become a difference that counts: where the result
+ * jumps, as that of a comparison, and in what divides by the deviation of elements, which
+ * may be nearly equal. */
 static bool magnifies(const bp_op *op) {
     return (!op->vjp && !op->backward) || strcmp(op->name, "normalize") == 0 ||
            strcmp(op->name, "layer_norm") == 0;
 }
 
-/* A float operand out of the pool, squeezed into a range where the op is defined and does not grow. */
+/* A float operand out of the pool, squeezed into a range where the op is defined
+ * and does not grow. */
 static bp_tensor *float_operand(maker *m, const bp_op *op, const bpi_sample_operand *x) {
     int choices = magnifies(op) ? INPUTS : m->count;
     bp_tensor *from = fit(m, m->pool[below(m, choices)], x->type.shape);
@@ -80,7 +84,7 @@ static bp_tensor *operand(maker *m, const bpi_sample *sample, int k, int serial)
     return bpi_sample_input(sample, k, m->graph, name, m->dtype);
 }
 
-/* ---- the graph ---------------------------------------------------------------------------------- */
+/* ---- the graph ------------------------------------------------------------------------------- */
 
 static void add_op(maker *m, int serial) {
     const bp_op *op = bpi_ops[below(m, bpi_op_count)];
@@ -177,9 +181,5 @@ int main(void) {
     tcase_set_timeout(graphs, 60);
     tcase_add_loop_test(graphs, plans_agree_with_naive_runs, 0, 150);
     suite_add_tcase(suite, graphs);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

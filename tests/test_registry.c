@@ -1,5 +1,6 @@
-/* Every record in the list of ops is complete and consistent: names, formulas, samples; and docs/ops.md,
- * which is made from the records, is fresh. `test_registry --print` prints that page. */
+/* Every record in the list of ops is complete and consistent: names, formulas, samples; and
+ * docs/ops.md, which is made from the records, is fresh. `test_registry --print`
+ * prints that page. */
 #include <backprop.h>
 #include <check.h>
 #include <ctype.h>
@@ -10,10 +11,11 @@
 
 #include "graph.h"
 #include "registry.h"
+#include "suite.h"
 #include "verify/formula.h"
 #include "verify/sample.h"
 
-/* ---- helpers ------------------------------------------------------------------------------------ */
+/* ---- helpers --------------------------------------------------------------------------------- */
 
 static int operand_count(const bp_op *op) { return op->arity == BP_VARIADIC ? 1 : op->arity; }
 
@@ -42,7 +44,7 @@ static const char *result_name(const bp_op *op, const bpi_formula *formula, int 
     return formula->statements[formula->count - bpi_op_outputs(op) + k].name;
 }
 
-/* ---- names and parts ------------------------------------------------------------------------------ */
+/* ---- names and parts ------------------------------------------------------------------------- */
 
 START_TEST(names_are_unique_and_found) {
     const bp_op *op = bpi_ops[_i];
@@ -90,7 +92,7 @@ START_TEST(records_are_complete) {
 }
 END_TEST
 
-/* ---- formulas ----------------------------------------------------------------------------------- */
+/* ---- formulas -------------------------------------------------------------------------------- */
 
 /* Functions of arrays that formulas may use beside the ops; see docs/formulas.md. */
 static const char *const array_functions[] = {"size", "inverse", "part", "sum_to", "apart", NULL};
@@ -185,7 +187,7 @@ START_TEST(gradient_formulas_have_a_part_for_each_operand) {
 }
 END_TEST
 
-/* ---- samples ------------------------------------------------------------------------------------ */
+/* ---- samples --------------------------------------------------------------------------------- */
 
 /* An elementwise op has the shape that its operands broadcast to. */
 static void check_elementwise(const bp_op *op, bp_tensor *const *x, int inputs,
@@ -255,7 +257,7 @@ START_TEST(samples_parse_and_run) {
 }
 END_TEST
 
-/* ---- docs/ops.md -------------------------------------------------------------------------------- */
+/* ---- docs/ops.md ----------------------------------------------------------------------------- */
 
 static void add_formula(bpi_text *page, const char *what, const char *formula) {
     if (formula && formula[0])
@@ -379,9 +381,5 @@ int main(int argc, char **argv) {
     tcase_add_loop_test(records, samples_parse_and_run, 0, bpi_op_count);
     tcase_add_test(records, the_page_of_ops_is_fresh);
     suite_add_tcase(suite, records);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -11,6 +11,7 @@
 #include "kernel/reduce.h"
 #include "kernel/rows.h"
 #include "kernel/softmax.h"
+#include "suite.h"
 
 enum { ROOM = 24000 };
 
@@ -296,15 +297,5 @@ int main(void) {
         the_loss_of_classes_agrees_with_its_reference_everywhere,
         normalisation_agrees_with_its_reference_everywhere,
     };
-    Suite *suite = suite_create("rows");
-    TCase *cases = tcase_create("rows");
-    tcase_set_timeout(cases, 60);
-    for (size_t k = 0; k < sizeof tests / sizeof tests[0]; k++)
-        tcase_add_test(cases, tests[k]);
-    suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_tests("rows", NULL, NULL, 60, tests, sizeof tests / sizeof *tests);
 }

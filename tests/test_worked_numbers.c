@@ -1,23 +1,12 @@
-/* Worked examples from textbooks, number by number, in f64. They write the error term with the sign of
- * the step, δ = (y - ŷ) f'(z) = -∂E/∂z for E = ½ (y - ŷ)², and add steps: ΔW = rate · δ · a, which is
- * -rate · ∂E/∂W. */
+/* Worked examples from textbooks, number by number, in f64. They write the error term with the sign
+ * of the step, δ = (y - ŷ) f'(z) = -∂E/∂z for E = ½ (y - ŷ)², and add steps: ΔW = rate · δ · a,
+ * which is -rate · ∂E/∂W. */
 #include <backprop.h>
 #include <check.h>
 #include <math.h>
 
-static bp_model *model;
-static bp_graph *graph;
-
-static void setup(void) {
-    model = bp_model_new();
-    graph = bp_graph_new(model);
-}
-
-static void teardown(void) {
-    ck_assert_msg(!bp_failed(graph), "%s", bp_error(graph));
-    bp_graph_free(graph);
-    bp_model_free(model);
-}
+#include "fixture.h"
+#include "suite.h"
 
 static bp_tensor *given(const char *name, bp_shape shape, const double *values) {
     bp_tensor *x = bp_input(graph, name, BP_F64, shape);
@@ -25,7 +14,8 @@ static bp_tensor *given(const char *name, bp_shape shape, const double *values) 
     return x;
 }
 
-/* An exact number, given to as many digits as the text prints: within half a unit of the last one. */
+/* An exact number, given to as many digits as the text prints: within half a
+ * unit of the last one. */
 static void expect(double is, double text, double last_digit) {
     ck_assert_msg(fabs(is - text) <= 0.5000001 * last_digit, "%.17g is not %.17g", is, text);
 }
@@ -38,10 +28,10 @@ static const double *step(bp_tensor *e, bp_tensor *w, double rate) {
     return bp_f64(change);
 }
 
-/* ---- one hidden and one output unit ----------------------------------------------------------------
+/* ---- one hidden and one output unit -------------------------------------------------------------
  *
- * Inputs (0.1, 0.3), weights (0.4, -0.2) to a hidden sigmoid unit, weight 0.1 to an output sigmoid unit,
- * target 1, rate 0.5. */
+ * Inputs (0.1, 0.3), weights (0.4, -0.2) to a hidden sigmoid unit, weight 0.1 to an output sigmoid
+ * unit, target 1, rate 0.5. */
 typedef struct small_net {
     bp_tensor *x, *w, *v, *h, *a, *z, *y, *e;
 } small_net;
@@ -59,8 +49,8 @@ static small_net record_small_net(void) {
     return n;
 }
 
-/* The text rounds every number that it prints, and goes on with the rounded one. The framework's exact
- * numbers must be those before rounding. */
+/* The text rounds every number that it prints, and goes on with the rounded one. The framework's
+ * exact numbers must be those before rounding. */
 START_TEST(small_net_as_printed) {
     small_net n = record_small_net();
     expect(bp_item(n.h), -0.02, 0.01);
@@ -90,7 +80,7 @@ START_TEST(small_net_exactly) {
 }
 END_TEST
 
-/* ---- three inputs, two hidden units, one output ----------------------------------------------------- */
+/* ---- three inputs, two hidden units, one output ---------------------------------------------- */
 
 START_TEST(three_two_one_net) {
     bp_tensor *x = given("x", BP_SHAPE(1, 3), (double[]){0.5, 0.1, -0.2});
@@ -112,10 +102,10 @@ START_TEST(three_two_one_net) {
 }
 END_TEST
 
-/* ---- relu hidden, linear output, E = (o - t)² -------------------------------------------------------
+/* ---- relu hidden, linear output, E = (o - t)² ---------------------------------------------------
  *
- * ∂E/∂w_ho = 2 h (o - t),  ∂E/∂w_ih = 2 (o - t) · relu'(z) · x · w_ho,  relu'(0) = 0. The weights are
- * such that one unit is on, one is off, and one stands exactly at the kink. */
+ * ∂E/∂w_ho = 2 h (o - t),  ∂E/∂w_ih = 2 (o - t) · relu'(z) · x · w_ho,  relu'(0) = 0. The weights
+ * are such that one unit is on, one is off, and one stands exactly at the kink. */
 START_TEST(relu_net_with_a_unit_at_the_kink) {
     double in[2] = {1, 2}, wi[6] = {0.5, -1, 2, 0.25, 0.25, -1}, wo[3] = {0.5, -1.5, 3}, t = 0.75;
     bp_tensor *x = given("x", BP_SHAPE(1, 2), in);
@@ -144,15 +134,11 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("worked_numbers");
     TCase *numbers = tcase_create("textbook examples");
-    tcase_add_checked_fixture(numbers, setup, teardown);
+    tcase_add_checked_fixture(numbers, setup, teardown_without_failure);
     tcase_add_test(numbers, small_net_as_printed);
     tcase_add_test(numbers, small_net_exactly);
     tcase_add_test(numbers, three_two_one_net);
     tcase_add_test(numbers, relu_net_with_a_unit_at_the_kink);
     suite_add_tcase(suite, numbers);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -64,9 +64,9 @@ need_packages() {
     fi
 }
 
-# Unpacks Debian packages for 64-bit ARM, $2 and what follows, in folder $1, beside sysroot.cross, which
-# tells meson where that is. apt keeps what it knows of that architecture in the same folder: the system
-# is not asked to take it in, nor for root.
+# Unpacks Debian packages for 64-bit ARM, $2 and what follows, in folder $1, beside sysroot.cross,
+# which tells meson where that is. apt keeps what it knows of that architecture in the same folder:
+# the system is not asked to take it in, nor for root.
 unpack_arm64() {
     local folder=$PWD/$1 log=$PWD/$1.log package
     shift

@@ -5,14 +5,14 @@
  *     quit
  *
  * `both` adds the gradients for a cotangent that is given. */
-#define _POSIX_C_SOURCE 200809L
 #include <backprop.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-enum { MAX_CHUNKS = 4096, SWEEP = 1 << 21 };
+#include "timing.h"
+
+enum { SWEEP = 1 << 21 };
 
 /* ---- cases ----------------------------------------------------------------------------------- */
 
@@ -137,39 +137,17 @@ static void call(job *j) {
 
 /* ---- timing ---------------------------------------------------------------------------------- */
 
-static double now_us(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec * 1e-3;
-}
-
-static double several(job *j, int n) {
-    double begin = now_us();
+static void several(void *state, int n) {
     for (int k = 0; k < n; k++)
-        call(j);
-    return now_us() - begin;
-}
-
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+        call(state);
 }
 
 static void run(job *j, double budget_ms) {
-    static double times[MAX_CHUNKS];
-    int n = 1, chunks = 0;
-    several(j, 2);
-    while (several(j, n) < 500)
-        n *= 2;
-    double begin = now_us();
-    do
-        times[chunks++] = several(j, n) / n;
-    while (chunks < MAX_CHUNKS && (chunks < 3 || now_us() - begin < budget_ms * 1e3));
-    qsort(times, (size_t)chunks, sizeof *times, ascending);
+    call(j);
     if (bp_failed(j->graph))
         printf("error %s\n", bp_error(j->graph));
     else
-        printf("time %.5f %.5f %d\n", times[0], times[chunks / 2], chunks);
+        print_time(several, j, budget_ms);
 }
 
 /* ---- accuracy -------------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@ import statistics
 from pathlib import Path
 
 import cases
+from report import print_table, say
 
 SOURCE = Path(__file__).resolve().parent
 
@@ -40,7 +41,7 @@ def errors(ours, theirs, folder):
     return found
 
 
-def benchmark(arguments, environment, json_file, start, say, print_table):
+def benchmark(arguments, environment, json_file, start):
     """Times all cases; `start(name, command)` starts a competitor."""
     ours = start("kernels", [environment.folder / "bench" / "kernels" / "kernels"])
     theirs = None
@@ -68,9 +69,9 @@ def benchmark(arguments, environment, json_file, start, say, print_table):
                 competitor.close()
     for failure in failures:
         say(f"kernels: {failure}")
-    print(f"One call, {arguments.threads} thread(s), fastest of {arguments.rounds} rounds: how many "
-          "times as fast as PyTorch,\nand the median of that within a round. both: forward and "
-          "backward.\n")
+    print(f"One call, {arguments.threads} thread(s), fastest of {arguments.rounds} rounds: how "
+          "many times as fast as PyTorch,\nand the median of that within a round. both: forward "
+          "and backward.\n")
     print_table(table)
     if found:
         print("\nLargest error in ulp, f32, over a sweep of the whole range.\n")

@@ -1,13 +1,13 @@
-/* The C side of the line protocol: reads commands, times chunks of steps, answers. */
-#define _POSIX_C_SOURCE 200809L
+/* The C side of the line protocol: reads commands, does or times steps, answers. */
 #include "protocol.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-enum { MAX_OPEN = 64, MAX_CHUNKS = 4096 };
+#include "timing.h"
+
+enum { MAX_OPEN = 64 };
 
 int protocol_threads = 1;
 
@@ -19,42 +19,10 @@ typedef struct session {
 
 typedef const competitor *chooser(const problem *p);
 
-static double now_us(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec * 1e-3;
-}
-
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* Steps in a chunk of about one millisecond (at least one step), found by doubling. */
-static int chunk_size(const competitor *c, void *state) {
-    for (int n = 1;; n *= 2) {
-        double start = now_us();
-        c->steps(state, n);
-        double took = now_us() - start;
-        if (took >= 500 || n >= 1 << 20)
-            return n;
-    }
-}
-
 static void run(const competitor *c, void *state, double budget_ms) {
-    static double per_step[MAX_CHUNKS];
     c->reset(state);
     c->select(state, 0);
-    c->steps(state, 3);
-    int n = chunk_size(c, state), chunks = 0;
-    double start = now_us();
-    do {
-        double begin = now_us();
-        c->steps(state, n);
-        per_step[chunks++] = (now_us() - begin) / n;
-    } while (chunks < MAX_CHUNKS && (chunks < 3 || now_us() - start < budget_ms * 1e3));
-    qsort(per_step, (size_t)chunks, sizeof *per_step, ascending);
-    printf("time %.5f %.5f %d\n", per_step[0], per_step[chunks / 2], chunks);
+    print_time(c->steps, state, budget_ms);
 }
 
 static void check(const competitor *c, const problem *p, void *state, int n_steps) {

@@ -31,18 +31,18 @@ extern "C" {
 /* What a function that does something returns. The numbers are fixed for ever. */
 typedef enum bp_status {
     BP_OK = 0,
-    BP_ERR_ARGUMENT = 1,   /* a NULL, a name or a number that the function cannot use */
-    BP_ERR_SHAPE = 2,      /* sizes that do not fit together, or overflow */
-    BP_ERR_DTYPE = 3,      /* element types that do not fit together */
-    BP_ERR_MEMORY = 4,     /* an allocation failed */
-    BP_ERR_VALUE = 5,      /* a value out of its range, e.g. a label >= classes */
-    BP_ERR_ARITHMETIC = 6, /* integer division by zero */
-    BP_ERR_GRADIENT = 7,   /* no gradient: no VJP, no path, or an integer tensor */
-    BP_ERR_NAME = 8,       /* a name used twice, or not found */
-    BP_ERR_FILE = 9,       /* a file that cannot be opened, read or written */
-    BP_ERR_FORMAT = 10,    /* a file that is not what it should be */
-    BP_ERR_CHECK = 11,     /* a verification found a difference */
-    BP_ERR_STATE = 12,     /* the object is not in a state that allows this */
+    BP_ERR_ARGUMENT = 1,     /* a NULL, a name or a number that the function cannot use */
+    BP_ERR_SHAPE = 2,        /* sizes that do not fit together, or overflow */
+    BP_ERR_DTYPE = 3,        /* element types that do not fit together */
+    BP_ERR_MEMORY = 4,       /* an allocation failed */
+    BP_ERR_VALUE = 5,        /* a value out of its range, e.g. a label >= classes */
+    BP_ERR_ARITHMETIC = 6,   /* integer division by zero */
+    BP_ERR_GRADIENT = 7,     /* no gradient: no VJP, no path, or an integer tensor */
+    BP_ERR_NAME = 8,         /* a name used twice, or not found */
+    BP_ERR_FILE = 9,         /* a file that cannot be opened, read or written */
+    BP_ERR_FORMAT = 10,      /* a file that is not what it should be */
+    BP_ERR_CHECK = 11,       /* a verification found a difference */
+    BP_ERR_STATE = 12,       /* the object is not in a state that allows this */
     BP_ERR_UNSUPPORTED = 13, /* valid, but not supported in this build or by this op */
     BP_STATUS_COUNT
 } bp_status;
@@ -78,8 +78,8 @@ BP_API bool bp_dtype_is_float(bp_dtype dtype);
 /* The most dimensions that a tensor can have. */
 #define BP_MAX_RANK 8
 
-/* A shape: sizes of the dimensions, outermost first. Rank 0 is a scalar; sizes may be 0. Entries past
- * the rank are ignored. */
+/* A shape: sizes of the dimensions, outermost first. Rank 0 is a scalar; sizes may be 0. Entries
+ * past the rank are ignored. */
 typedef struct bp_shape {
     int rank;
     int64_t size[BP_MAX_RANK];

@@ -8,9 +8,9 @@
 extern "C" {
 #endif
 
-/* Initialisers for bp_parameter and bp_state. Draws depend on the model's seed and the parameter's full
- * name only, and are the same in f32 and f64 up to rounding. fan_in and fan_out are the first and the
- * last size of a [in, out] matrix. */
+/* Initialisers for bp_parameter and bp_state. Draws depend on the model's seed and the parameter's
+ * full name only, and are the same in f32 and f64 up to rounding. fan_in and fan_out are the first
+ * and the last size of a [in, out] matrix. */
 enum bp_init_kind {
     BP_INIT_CONSTANT = 0, /* every element a */
     BP_INIT_UNIFORM,      /* uniform in [a, b) */
@@ -25,8 +25,8 @@ BP_API bp_init bp_init_normal(double mean, double deviation);
 BP_API bp_init bp_init_xavier(void);
 BP_API bp_init bp_init_he(void);
 
-/* y = x·W + b: parameters "<name>.weight" [in, units], Xavier, and "<name>.bias" [units], zeros, of the
- * dtype of x, whose last dimension is `in`. */
+/* y = x·W + b: parameters "<name>.weight" [in, units], Xavier, and "<name>.bias" [units], zeros, of
+ * the dtype of x, whose last dimension is `in`. */
 BP_API bp_tensor *bp_linear(bp_tensor *x, const char *name, int64_t units);
 /* As bp_linear with a chosen initialiser of the weight; without a bias where `bias` is false. */
 BP_API bp_tensor *bp_linear_with(bp_tensor *x, const char *name, int64_t units, bp_init weight,

@@ -1,8 +1,9 @@
 /* Ops of your own: the record of an op is one struct, the same for yours and for the built-in ones.
  *
- * The least that an op of your own needs is a name, its operands, an `infer` rule (or none: the result
- * then has the type of the first operand), a `forward` kernel on plain arrays, and for training either
- * `vjp`, which records ops (and can be differentiated again), or `backward` on plain arrays. */
+ * The least that an op of your own needs is a name, its operands, an `infer` rule (or none: the
+ * result then has the type of the first operand), a `forward` kernel on plain arrays, and for
+ * training either `vjp`, which records ops (and can be differentiated again), or
+ * `backward` on plain arrays. */
 #ifndef BACKPROP_OP_H
 #define BACKPROP_OP_H
 
@@ -16,14 +17,14 @@ extern "C" {
 #define BP_MAX_OUTPUTS 4 /* outputs of an op */
 #define BP_VARIADIC (-1) /* as `arity`: one operand or more */
 
-/* ---- attributes: typed, enumerable, part of a node's structure ---------------------------------- */
+/* ---- attributes: typed, enumerable, part of a node's structure ------------------------------- */
 
 typedef enum bp_attr_type {
     BP_ATTR_NONE = 0,
-    BP_ATTR_INT,   /* i: an integer, a flag, or a dtype */
-    BP_ATTR_REAL,  /* f */
-    BP_ATTR_INTS,  /* list, count: axes, sizes */
-    BP_ATTR_DTYPE  /* i: a bp_dtype */
+    BP_ATTR_INT,  /* i: an integer, a flag, or a dtype */
+    BP_ATTR_REAL, /* f */
+    BP_ATTR_INTS, /* list, count: axes, sizes */
+    BP_ATTR_DTYPE /* i: a bp_dtype */
 } bp_attr_type;
 
 typedef struct bp_attr {
@@ -46,14 +47,14 @@ BP_API bp_attr bp_attr_real(double value);
 BP_API bp_attr bp_attr_ints(const int64_t *list, int count); /* the list is copied when recorded */
 BP_API bp_attr bp_attr_dtype(bp_dtype dtype);
 
-/* ---- operands --------------------------------------------------------------------------------- */
+/* ---- operands -------------------------------------------------------------------------------- */
 
 typedef struct bp_operand {
-    const char *name;   /* as in the formulas: "x", "weight", "labels" */
-    bool no_gradient;   /* true: no cotangent flows here, whatever its dtype */
+    const char *name; /* as in the formulas: "x", "weight", "labels" */
+    bool no_gradient; /* true: no cotangent flows here, whatever its dtype */
 } bp_operand;
 
-/* ---- the shape rule --------------------------------------------------------------------------- */
+/* ---- the shape rule -------------------------------------------------------------------------- */
 
 /* What an `infer` rule sees and fills: types of the operands in, types of the outputs out. */
 typedef struct bp_signature {
@@ -65,8 +66,8 @@ typedef struct bp_signature {
     bp_failure *why;
 } bp_signature;
 
-/* Fails a shape rule with words; returns `status`. The op's name and the operands' names and types are
- * put around the text by the caller, so say what is wrong and the likely fix. */
+/* Fails a shape rule with words; returns `status`. The op's name and the operands' names and types
+ * are put around the text by the caller, so say what is wrong and the likely fix. */
 BP_API bp_status bp_infer_fail(bp_signature *s, bp_status status, const char *format, ...)
     BP_FORMAT(3, 4);
 /* Reusable rules. Same: the result has the type of the first operand, all operands the same type.
@@ -77,12 +78,13 @@ BP_API bp_status bp_infer_broadcast(bp_signature *s);
 BP_API bp_status bp_infer_float(bp_signature *s);
 BP_API bp_status bp_infer_broadcast_float(bp_signature *s);
 
-/* ---- the gradient as graph -------------------------------------------------------------------- */
+/* ---- the gradient as graph ------------------------------------------------------------------- */
 
-/* What a `vjp` rule sees: operands, outputs, cotangents of the outputs (NULL where none arrives); it
- * records ops and stores the cotangent of every operand k with need[k] in gx[k]. For an elementwise op
- * gx[k] may have the shape of the output: reverse mode sums it over the broadcast dimensions. Leaving
- * gx[k] NULL where need[k] is a failure of the rule: record zeros where the gradient is zero. */
+/* What a `vjp` rule sees: operands, outputs, cotangents of the outputs (NULL where none arrives);
+ * it records ops and stores the cotangent of every operand k with need[k] in gx[k]. For an
+ * elementwise op gx[k] may have the shape of the output: reverse mode sums it over the broadcast
+ * dimensions. Leaving gx[k] NULL where need[k] is a failure of the rule: record zeros where the
+ * gradient is zero. */
 typedef struct bp_vjp {
     bp_graph *graph;
     const bp_op *op;
@@ -95,7 +97,7 @@ typedef struct bp_vjp {
     const bool *need;
 } bp_vjp;
 
-/* ---- kernels on arrays ------------------------------------------------------------------------ */
+/* ---- kernels on arrays ----------------------------------------------------------------------- */
 
 /* An operand or a result at run time: contiguous, row-major, `count` elements. */
 typedef struct bp_array {
@@ -115,7 +117,7 @@ typedef struct bp_call {
     const bp_array *y;
     const bp_array *gy;
     const bp_array *gx;
-    void *workspace;       /* op->workspace bytes, aligned to 64 */
+    void *workspace;        /* op->workspace bytes, aligned to 64 */
     const uint64_t *random; /* key and counter for a BP_OP_RANDOM op: seed, ordinal, step */
     bp_failure *why;
 } bp_call;
@@ -126,17 +128,17 @@ typedef bp_status bp_kernel(const bp_call *call);
 BP_API bp_status bp_kernel_fail(const bp_call *call, bp_status status, const char *format, ...)
     BP_FORMAT(3, 4);
 
-/* ---- the record ------------------------------------------------------------------------------- */
+/* ---- the record ------------------------------------------------------------------------------ */
 
 enum {
-    BP_OP_ELEMENTWISE = 1u << 0, /* y[i] depends on x[k][i] only, operands broadcast */
-    BP_OP_LINEAR = 1u << 1,      /* linear in every float operand taken alone: differences are exact */
-    BP_OP_RANDOM = 1u << 2,      /* draws random numbers: never merged or folded */
-    BP_OP_EFFECT = 1u << 3,      /* changes state: never dropped while it is a target */
+    BP_OP_ELEMENTWISE = 1u << 0,   /* y[i] depends on x[k][i] only, operands broadcast */
+    BP_OP_LINEAR = 1u << 1,        /* linear in each float operand alone: differences are exact */
+    BP_OP_RANDOM = 1u << 2,        /* draws random numbers: never merged or folded */
+    BP_OP_EFFECT = 1u << 3,        /* changes state: never dropped while it is a target */
     BP_OP_ZERO_GRADIENT = 1u << 4, /* the gradient is zero everywhere, rightly */
-    BP_OP_ALIAS = 1u << 5,       /* the output has the bytes of the first operand: reshape */
-    BP_OP_LEAF = 1u << 6,        /* no operands: values come from outside */
-    BP_OP_NO_SECOND = 1u << 7    /* second-order gradients are zero or not defined for the samples */
+    BP_OP_ALIAS = 1u << 5,         /* the output has the bytes of the first operand: reshape */
+    BP_OP_LEAF = 1u << 6,          /* no operands: values come from outside */
+    BP_OP_NO_SECOND = 1u << 7      /* second-order gradients are zero or undefined on the samples */
 };
 
 struct bp_op {
@@ -152,9 +154,9 @@ struct bp_op {
     void (*vjp)(bp_vjp *v);              /* the gradient, recorded */
     bp_kernel *forward;                  /* on arrays: for a built-in op, the portable reference */
     bp_kernel *backward;                 /* instead of vjp: the gradient on arrays */
-    bp_tensor *(*lower)(bp_tensor *const *x, int inputs, const bp_attr *attr); /* or: made of these */
-    size_t (*workspace)(const bp_signature *s); /* bytes a kernel needs, from the types; may be NULL */
-    void (*cost)(const bp_signature *s, double *flops, double *bytes); /* NULL: 1 flop per element */
+    bp_tensor *(*lower)(bp_tensor *const *x, int inputs, const bp_attr *attr); /* or: of these */
+    size_t (*workspace)(const bp_signature *s); /* bytes a kernel needs; may be NULL */
+    void (*cost)(const bp_signature *s, double *flops, double *bytes); /* NULL: 1 flop an element */
 
     const char *formula;   /* "y = 1 / (1 + exp(-x))"; grammar in docs/formulas.md */
     const char *gradient;  /* "gx = gy * y * (1 - y)"; several operands: parts joined by "; " */
@@ -164,22 +166,23 @@ struct bp_op {
     const char *source;    /* of the method: paper, book, or what it agrees with */
 
     /* The samples on which the op is checked, one string each, ended by NULL; see docs/formulas.md:
-     * "[2,3] [3]"  two operands;  "[4,5] [4]:i64<5 | axis=1"  an integer operand below 5, attribute;
-     * "[3](0.5,2)"  drawn from that range. */
+     * "[2,3] [3]"  two operands;  "[4,5] [4]:i64<5 | axis=1"  an integer operand below 5,
+     * attribute; "[3](0.5,2)"  drawn from that range. */
     const char *const *samples;
 
     const void *kernel; /* optimised kernels of a built-in op; NULL for yours */
     unsigned reserved[4];
 };
 
-/* Records one op on operands of one graph. Returns its first output (bp_output gives the others), or
- * NULL with the failure kept in the graph: a NULL operand, operands of two graphs, a wrong number of
- * operands or attributes, or a shape rule that fails. `attrs` are copied; may be NULL when the op has
- * none. The record must outlive the graph. */
+/* Records one op on operands of one graph. Returns its first output (bp_output gives the others),
+ * or NULL with the failure kept in the graph: a NULL operand, operands of two graphs, a wrong
+ * number of operands or attributes, or a shape rule that fails. `attrs` are copied; may be NULL
+ * when the op has none. The record must outlive the graph. */
 BP_API bp_tensor *bp_record(const bp_op *op, bp_tensor *const *operands, int count,
                             const bp_attr *attrs);
 
-/* Returns built-in op `index` (0, 1, ...), NULL past the last; and one by name, NULL when unknown. */
+/* Returns built-in op `index` (0, 1, ...), NULL past the last; and one by name,
+ * NULL when unknown. */
 BP_API const bp_op *bp_op_at(int index);
 BP_API const bp_op *bp_op_find(const char *name);
 

@@ -2,6 +2,7 @@
 #include <backprop/data.h>
 
 #include "io/digits.h"
+#include "io/source.h"
 #include "memory.h"
 #include "text.h"
 
@@ -14,7 +15,10 @@ bp_status bp_digits(bp_dataset *data, bp_failure *why) {
         *why = (bp_failure){0};
     if (!data)
         return bpi_fail(why, BP_ERR_ARGUMENT, "bp_digits: data must not be NULL");
-    enum { FEATURES = BPI_DIGITS_SIDE * BPI_DIGITS_SIDE };
+    enum {
+        FEATURES = BPI_DIGITS_SIDE * BPI_DIGITS_SIDE,
+        LINES = BPI_DIGITS_COUNT * BPI_DIGITS_LINE
+    };
     *data = (bp_dataset){.count = BPI_DIGITS_COUNT,
                          .features = FEATURES,
                          .classes = 10,
@@ -22,15 +26,19 @@ bp_status bp_digits(bp_dataset *data, bp_failure *why) {
                          .width = BPI_DIGITS_SIDE};
     data->inputs = bpi_alloc_aligned(sizeof *data->inputs * BPI_DIGITS_COUNT * FEATURES);
     data->labels = bpi_alloc_aligned(sizeof *data->labels * BPI_DIGITS_COUNT);
-    if (!data->inputs || !data->labels) {
+    char *lines = bpi_alloc(LINES);
+    if (!data->inputs || !data->labels || !lines ||
+        !bpi_unpack(bpi_digits_packed, bpi_digits_packed_bytes, lines, LINES)) {
+        bpi_free(lines);
         bp_dataset_free(data);
         return bpi_fail(why, BP_ERR_MEMORY, "out of memory while unpacking the digits");
     }
     for (int k = 0; k < BPI_DIGITS_COUNT; k++) {
-        const char *line = bpi_digits_table[k];
+        const char *line = lines + k * BPI_DIGITS_LINE;
         data->labels[k] = line[0] - '0';
         for (int i = 0; i < FEATURES; i++)
             data->inputs[k * FEATURES + i] = pixel(line[1 + i]);
     }
+    bpi_free(lines);
     return BP_OK;
 }

@@ -2,10 +2,15 @@
 #ifndef BPI_DIGITS_H
 #define BPI_DIGITS_H
 
-enum { BPI_DIGITS_COUNT = 1797, BPI_DIGITS_SIDE = 8, BPI_DIGITS_LEVELS = 16 };
+enum {
+    BPI_DIGITS_COUNT = 1797,
+    BPI_DIGITS_SIDE = 8,
+    BPI_DIGITS_LEVELS = 16,
+    BPI_DIGITS_LINE = 1 + BPI_DIGITS_SIDE * BPI_DIGITS_SIDE /* characters of a digit */
+};
 
-/* A digit a line: its label, then 64 pixels row by row, each one character: '0'..'9', 'a'..'g' for
- * 0..16, background to ink. */
-extern const char bpi_digits_table[BPI_DIGITS_COUNT][2 + BPI_DIGITS_SIDE * BPI_DIGITS_SIDE];
+/* The digits as digits.txt explains them, packed by pack_digits.py. */
+extern const unsigned char bpi_digits_packed[];
+extern const unsigned bpi_digits_packed_bytes;
 
 #endif

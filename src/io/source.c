@@ -63,6 +63,20 @@ static void zlib_free(void *context, void *memory) {
     bpi_free(memory);
 }
 
+bool bpi_unpack(const void *packed, size_t bytes, void *out, size_t size) {
+    z_stream z = {.zalloc = zlib_alloc,
+                  .zfree = zlib_free,
+                  .next_in = (unsigned char *)packed,
+                  .avail_in = (uInt)bytes,
+                  .next_out = out,
+                  .avail_out = (uInt)size};
+    if (inflateInit(&z) != Z_OK)
+        return false;
+    bool complete = inflate(&z, Z_FINISH) == Z_STREAM_END && z.avail_out == 0;
+    inflateEnd(&z);
+    return complete;
+}
+
 static bp_status start(bpi_source *s) {
     bp_status status = next_piece(s);
     if (status)

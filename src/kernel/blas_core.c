@@ -1,12 +1,12 @@
-/* OpenBLAS knows CPUs by their model numbers and runs kernels of the first 64-bit CPUs on one that is
- * newer than itself, at a fifth of the speed. What the CPU can do is no secret, so the choice is
- * corrected: OpenBLAS is told a core through its environment variable and made to read it again. The
- * functions that do this are exported by OpenBLAS but in no header of it; where they are missing,
- * nothing is done.
+/* OpenBLAS knows CPUs by their model numbers and runs kernels of the first 64-bit CPUs on one that
+ * is newer than itself, at a fifth of the speed. What the CPU can do is no secret, so the choice is
+ * corrected: OpenBLAS is told a core through its environment variable and made to read it again.
+ * The functions that do this are exported by OpenBLAS but in no header of it; where they are
+ * missing, nothing is done.
  *
- * A core that the user has chosen, by OPENBLAS_CORETYPE, is kept if it has AVX2; one below that on a CPU
- * that is above it looks like this very mistake. Nobody else may be in OpenBLAS meanwhile: a program
- * with BLAS calls of its own on other threads at that moment sets BP_BLAS_CORE=keep. */
+ * A core that the user has chosen, by OPENBLAS_CORETYPE, is kept if it has AVX2; one below that on
+ * a CPU that is above it looks like this very mistake. Nobody else may be in OpenBLAS meanwhile: a
+ * program with BLAS calls of its own on other threads at that moment sets BP_BLAS_CORE=keep. */
 #include "blas_core.h"
 
 #if BPI_HAVE_CBLAS
@@ -51,7 +51,8 @@ static char *copy_of(const char *text) {
     return copy ? strcpy(copy, text) : NULL;
 }
 
-/* Chooses `core`, or again what there was if that makes things worse, and restores the environment. */
+/* Chooses `core`, or again what there was if that makes things worse, and
+ * restores the environment. */
 static void replace_core(const char *core) {
     const char *set = getenv(variable);
     char *variable_before = set ? copy_of(set) : NULL, *before = copy_of(openblas_get_corename());

@@ -1,5 +1,6 @@
-/* Detection of the instruction set, once per process. AVX2 means AVX2 + FMA, AVX-512 means F, DQ, BW
- * and VL. `__builtin_cpu_supports` also asks whether the operating system saves the registers. */
+/* Detection of the instruction set, once per process. AVX2 means AVX2 + FMA, AVX-512 means F, DQ,
+ * BW and VL. `__builtin_cpu_supports` also asks whether the operating system
+ * saves the registers. */
 #include "cpu.h"
 
 #include <pthread.h>

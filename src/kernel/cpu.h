@@ -25,13 +25,13 @@ bool bpi_cpu_has(enum bpi_cpu_level level);
  * be called while another thread runs kernels. */
 bool bpi_cpu_force(enum bpi_cpu_level level);
 
-/* The rounding and exception settings of the calling thread. Results below the smallest normal number are
- * stored as they are, which costs a CPU a hundred cycles each, or, with bpi_flush_tiny, as 0: a momentum
- * that fades away would otherwise slow its update down for good. */
+/* The rounding and exception settings of the calling thread. Results below the smallest normal
+ * number are stored as they are, which costs a CPU a hundred cycles each, or, with bpi_flush_tiny,
+ * as 0: a momentum that fades away would otherwise slow its update down for good. */
 unsigned bpi_float_settings(void);
 void bpi_set_float_settings(unsigned settings);
-/* Returns the settings with which tiny results are 0; the same ones where that cannot be had, or where
- * they cost nothing. */
+/* Returns the settings with which tiny results are 0; the same ones where that cannot be had, or
+ * where they cost nothing. */
 unsigned bpi_flush_tiny(unsigned settings);
 
 #endif

@@ -1,9 +1,9 @@
 /* The pool of threads. Work is a number of pieces that threads take one by one until none is left.
  *
- * `gate` says in one word which work there is: a number that grows with every piece of work, whether
- * threads may still enter, and how many are inside. The caller opens it, takes pieces as well, closes
- * it when none is left, and waits only for threads that are inside: one that wakes up late finds the
- * gate closed and has delayed nobody. */
+ * `gate` says in one word which work there is: a number that grows with every piece of work,
+ * whether threads may still enter, and how many are inside. The caller opens it, takes pieces as
+ * well, closes it when none is left, and waits only for threads that are inside: one that wakes up
+ * late finds the gate closed and has delayed nobody. */
 #include "pool.h"
 
 #include <pthread.h>
@@ -12,14 +12,14 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <time.h>
 
 #include "cpu.h"
+#include "stopwatch.h"
 
 enum { MAX_THREADS = 256 };
 
-/* How long an idle thread looks for work before it sleeps: longer than what lies between two products
- * of a training step, shorter than anyone minds. */
+/* How long an idle thread looks for work before it sleeps: longer than what lies between two
+ * products of a training step, shorter than anyone minds. */
 enum { SPIN_NANOSECONDS = 50000 };
 
 #define INSIDE UINT64_C(0xffff)
@@ -51,12 +51,6 @@ static void pause_briefly(void) {
 #endif
 }
 
-static int64_t nanoseconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 /* May a thread that has seen work number `seen` enter? */
 static bool may_enter(uint64_t gate, uint64_t seen) {
     return (gate & OPEN) && gate / NEXT_WORK != seen &&
@@ -70,14 +64,14 @@ static void take_pieces(void) {
 
 /* Looks for work for a while. */
 static bool spin(uint64_t seen) {
-    int64_t end = nanoseconds() + SPIN_NANOSECONDS;
+    int64_t end = bpi_nanoseconds() + SPIN_NANOSECONDS;
     do {
         for (int i = 0; i < 32; i++) {
             if (may_enter(atomic_load(&pool.gate), seen))
                 return true;
             pause_briefly();
         }
-    } while (nanoseconds() < end);
+    } while (bpi_nanoseconds() < end);
     return false;
 }
 

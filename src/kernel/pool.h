@@ -4,11 +4,11 @@
 
 #include <stdint.h>
 
-/* Calls piece(context, index) for every index 0 <= index < pieces, on the calling thread and at most
- * threads - 1 of the pool, and returns when all have run. Which thread runs which piece is not
- * determined, so a piece's result must not depend on it. The caller runs all pieces itself where the
- * pool is busy (another thread is in this function, or this is called from within a piece) or no
- * thread can be made. */
+/* Calls piece(context, index) for every index 0 <= index < pieces, on the calling thread and at
+ * most threads - 1 of the pool, and returns when all have run. Which thread runs which piece is not
+ * determined, so a piece's result must not depend on it. The caller runs all pieces itself where
+ * the pool is busy (another thread is in this function, or this is called from within a piece) or
+ * no thread can be made. */
 void bpi_pool_run(int threads, int pieces, void (*piece)(void *context, int index), void *context);
 
 /* Calls part(context, first, n) for parts of 0 .. count, on at most `threads` threads (0: as many as are worth

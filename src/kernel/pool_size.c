@@ -1,5 +1,6 @@
-/* How many threads are worth using on this machine: physical cores, fewer where affinity or a control
- * group's CPU quota allows fewer. Linux says so in /sys and /proc; elsewhere the answer is 1.
+/* How many threads are worth using on this machine: physical cores, fewer where affinity or a
+ * control group's CPU quota allows fewer. Linux says so in /sys and /proc;
+ * elsewhere the answer is 1.
  *
  * Control groups: kernel documentation, cgroup-v2 "cpu.max" and cgroup-v1 "cpu.cfs_quota_us". */
 #define _GNU_SOURCE
@@ -106,8 +107,8 @@ static bool names_cpu(const char *list) {
     return false;
 }
 
-/* The limit by the groups of this process. Lines of the list are "number:controllers:/group", and in
- * version 2 "0::/group". */
+/* The limit by the groups of this process. Lines of the list are "number:controllers:/group", and
+ * in version 2 "0::/group". */
 static double group_limit(void) {
     char text[TEXT];
     double least = 0;

@@ -37,7 +37,8 @@ double bpi_class_loss_reference(const bpi_indices *index, int64_t n, bp_dtype dt
                                 void *p);
 double bpi_class_loss_fast(const bpi_indices *index, int64_t n, bp_dtype dtype, const void *x,
                            void *p);
-/* y = g (p - t), where g is one number and t[rows][n] is 1 at the index and 0 elsewhere; y is not p. */
+/* y = g (p - t), where g is one number and t[rows][n] is 1 at the index and 0
+ * elsewhere; y is not p. */
 void bpi_class_loss_grad(const bpi_indices *index, int64_t n, bp_dtype dtype, const void *p,
                          const void *g, void *y);
 

@@ -5,14 +5,8 @@
 
 #include <backprop/op.h>
 
-struct bpi_product;
-
 extern const bp_op bpi_op_add, bpi_op_mul, bpi_op_div, bpi_op_neg, bpi_op_cast, bpi_op_detach;
 extern const bp_op bpi_op_matmul, bpi_op_sum;
 extern const bp_op bpi_op_reshape, bpi_op_permute, bpi_op_expand;
-
-/* Tells whether a matmul of these types is a single product of matrices, and then which. */
-bool bpi_matmul_product(const bp_type *a, const bp_type *b, const bp_type *y, const bp_attr *attr,
-                        struct bpi_product *product);
 
 #endif

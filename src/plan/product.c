@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "inside.h"
+#include "matmul.h"
 #include "primitives.h"
 
 /* ---- what reads what ---------------------------------------------------------------------------- */

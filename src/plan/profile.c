@@ -1,22 +1,16 @@
 /* The profile of a graph's runs: how often each plan ran, and the time of each of its instructions. */
 #include <string.h>
-#include <time.h>
 
 #include "inside.h"
+#include "stopwatch.h"
 
 /* ---- measuring ---------------------------------------------------------------------------------- */
 
-static uint64_t nanoseconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 /* What reading the clock takes, which every measured time contains once. */
-static uint64_t clock_time(void) {
-    uint64_t least = UINT64_MAX;
+static int64_t clock_time(void) {
+    int64_t least = INT64_MAX;
     for (int k = 0; k < 20; k++) {
-        uint64_t start = nanoseconds(), end = nanoseconds();
+        int64_t start = bpi_nanoseconds(), end = bpi_nanoseconds();
         least = end - start < least ? end - start : least;
     }
     return least;
@@ -27,13 +21,13 @@ bp_status bpi_run_measured(bpi_plan *plan, const bpi_instruction **failed) {
     if (!plan->profile && !(plan->profile = bpi_alloc_zeroed((count + 1) * sizeof *plan->profile)))
         return BP_ERR_MEMORY;
     bp_status status = BP_OK;
-    uint64_t before = nanoseconds();
+    int64_t before = bpi_nanoseconds();
     for (size_t k = 0; k < count && status == BP_OK; k++) {
         status = plan->code[k].run(&plan->code[k]);
         if (status != BP_OK)
             *failed = &plan->code[k];
-        uint64_t now = nanoseconds();
-        plan->profile[k] += now - before;
+        int64_t now = bpi_nanoseconds();
+        plan->profile[k] += (uint64_t)(now - before);
         before = now;
     }
     plan->profiled_runs += status == BP_OK;

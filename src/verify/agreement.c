@@ -1,5 +1,5 @@
-/* Three ways to one gradient: recorded by reverse mode, by the formulas of the op records on plain arrays,
- * and by central differences. */
+/* Three ways to one gradient: recorded by reverse mode, by the formulas of the op records on plain
+ * arrays, and by central differences. */
 #include <math.h>
 #include <string.h>
 
@@ -22,7 +22,7 @@ static double distance(const double *a, const double *b, int64_t count) {
     return largest > 0 ? gap / largest : gap;
 }
 
-/* ---- by the formulas ------------------------------------------------------------------------------ */
+/* ---- by the formulas ------------------------------------------------------------------------- */
 
 /* Cotangents while they flow back along the path. */
 typedef struct flow {
@@ -118,7 +118,7 @@ static bp_status by_formula(bpi_check *check, bp_tensor *loss, bp_tensor *wrt, d
     return status;
 }
 
-/* ---- by differences ------------------------------------------------------------------------------- */
+/* ---- by differences -------------------------------------------------------------------------- */
 
 static double by_difference(bpi_check *check, const bpi_scratch *s, const double *automatic) {
     int64_t count = bp_tensor_count(s->wrt);
@@ -149,7 +149,7 @@ static double by_difference(bpi_check *check, const bpi_scratch *s, const double
     return leaf && room && values ? distance(a, n, compared) : -1;
 }
 
-/* ---- the three together --------------------------------------------------------------------------- */
+/* ---- the three together ---------------------------------------------------------------------- */
 
 bp_status bpi_agreement_of(bpi_check *check, bp_tensor *loss, bp_tensor *wrt,
                            bpi_agreement *agreement) {

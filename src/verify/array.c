@@ -31,9 +31,10 @@ static bp_status scalar(const bpi_nd_scope *s, double number, bpi_nd *value) {
     return status;
 }
 
-/* ---- indices ------------------------------------------------------------------------------------ */
+/* ---- indices --------------------------------------------------------------------------------- */
 
-/* Where element `index` of an array of shape `to` is in an array of shape `x` that broadcasts to it. */
+/* Where element `index` of an array of shape `to` is in an array of shape `x` that
+ * broadcasts to it. */
 static int64_t broadcast_index(const bp_shape *x, const bp_shape *to, int64_t index) {
     int64_t at = 0, stride = 1;
     for (int d = 1; d <= to->rank; d++) {
@@ -103,7 +104,7 @@ bp_status bpi_nd_transpose(const bpi_nd *x, bpi_arena *arena, bpi_nd *value) {
     return BP_OK;
 }
 
-/* ---- element by element --------------------------------------------------------------------------- */
+/* ---- element by element ---------------------------------------------------------------------- */
 
 /* Evaluates one operator or scalar function on the elements of up to three arrays, broadcast. */
 static bp_status map(const bpi_nd_scope *s, const bpi_expr *expr, const bpi_nd *x, bpi_nd *value) {
@@ -130,7 +131,7 @@ static bp_status map(const bpi_nd_scope *s, const bpi_expr *expr, const bpi_nd *
     return status;
 }
 
-/* ---- products ----------------------------------------------------------------------------------- */
+/* ---- products -------------------------------------------------------------------------------- */
 
 /* Matrices, with leading dimensions that broadcast. */
 static bp_status multiply(const bpi_nd_scope *s, const bpi_nd *a, const bpi_nd *b, bpi_nd *value) {
@@ -159,7 +160,8 @@ static bp_status multiply(const bpi_nd_scope *s, const bpi_nd *a, const bpi_nd *
     return status;
 }
 
-/* As in NumPy: a vector on the left is a row, on the right a column, and the result lacks that dimension. */
+/* As in NumPy: a vector on the left is a row, on the right a column, and the result
+ * lacks that dimension. */
 static bp_status matmul(const bpi_nd_scope *s, bpi_nd a, bpi_nd b, bpi_nd *value) {
     bool row = a.shape.rank == 1, column = b.shape.rank == 1;
     if (row)
@@ -186,7 +188,7 @@ static bp_status outer(const bpi_nd_scope *s, const bpi_nd *a, const bpi_nd *b, 
     return status;
 }
 
-/* ---- along axes --------------------------------------------------------------------------------- */
+/* ---- along axes ------------------------------------------------------------------------------ */
 
 static const bpi_nd_binding *find(const bpi_nd_scope *s, const char *name) {
     for (int k = s->count - 1; k >= 0; k--)
@@ -195,7 +197,8 @@ static const bpi_nd_binding *find(const bpi_nd_scope *s, const char *name) {
     return NULL;
 }
 
-/* The shape of x with the axes that the second argument of a call says at size 1; without one, all. */
+/* The shape of x with the axes that the second argument of a call says at size 1;
+ * without one, all. */
 static bp_status reduced_shape(const bpi_nd_scope *s, const bpi_expr *call, bp_shape *shape) {
     const bpi_nd_binding *named =
         call->args > 1 && call->arg[1]->kind == BPI_EXPR_NAME ? find(s, call->arg[1]->name) : NULL;
@@ -276,7 +279,7 @@ static bp_status softmax(const bpi_nd_scope *s, const bpi_expr *call, const bpi_
     return BP_OK;
 }
 
-/* ---- calls -------------------------------------------------------------------------------------- */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 /* expand(g, x), sum_to(g, x) and reshape(g, x): g with the shape of x. */
 static bp_status shape_as(const bpi_nd_scope *s, const bpi_nd *g, const bpi_nd *x, bpi_nd *value) {

@@ -26,8 +26,8 @@ typedef struct bpi_nd_scope {
     bp_failure *why;
 } bpi_nd_scope;
 
-/* Evaluates an expression. Sums over axes keep them with size 1. BP_ERR_UNSUPPORTED for functions that
- * have no meaning here, BP_ERR_SHAPE for operands that do not fit. */
+/* Evaluates an expression. Sums over axes keep them with size 1. BP_ERR_UNSUPPORTED for functions
+ * that have no meaning here, BP_ERR_SHAPE for operands that do not fit. */
 bp_status bpi_nd_value(const bpi_expr *expr, const bpi_nd_scope *scope, bpi_nd *value);
 
 /* A new array of a shape, zeroed; data NULL when memory is short. */

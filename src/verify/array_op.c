@@ -29,7 +29,8 @@ static bool turned(const bpi_nd_node *node, int k) {
     return false;
 }
 
-/* A result of a reduction, or its cotangent, with the reduced axes back at size 1: so it broadcasts. */
+/* A result of a reduction, or its cotangent, with the reduced axes back at size 1:
+ * so it broadcasts. */
 static bpi_nd with_axes(const bpi_nd_node *node, bpi_nd y) {
     for (int a = 0; a < bpi_op_attrs(node->op); a++) {
         if (strcmp(node->op->attrs[a].name, "axes") != 0 || y.shape.rank == node->x[0].shape.rank)
@@ -115,8 +116,8 @@ static bool has_product(const bpi_expr *expr) {
     return product;
 }
 
-/* The formulas of a matrix product are those for matrices: with a vector on one side their transposes mean
- * something else. */
+/* The formulas of a matrix product are those for matrices: with a vector on one side their
+ * transposes mean something else. */
 static bool holds(const bpi_nd_node *node, const bpi_formula *formula) {
     for (int s = 0; s < formula->count; s++)
         for (int k = 0; k < node->inputs && has_product(formula->statements[s].value); k++)

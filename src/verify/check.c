@@ -95,7 +95,7 @@ static bpi_subject subject_of(const op_check *check, const recording *r, const c
                          .linear = (check->op->flags & BP_OP_LINEAR) != 0};
 }
 
-/* ---- f32 -------------------------------------------------------------------------------------- */
+/* ---- f32 ------------------------------------------------------------------------------------- */
 
 static bp_status fail_f32(op_check *check, const bp_tensor *x, int64_t i, double f32, double f64,
                           double error, const char *where) {
@@ -155,7 +155,7 @@ static bp_status check_f32(op_check *check, const bpi_sample *sample, double *co
     return status;
 }
 
-/* ---- one sample ------------------------------------------------------------------------------- */
+/* ---- one sample ------------------------------------------------------------------------------ */
 
 static void note_zeros(op_check *check, const recording *r, double *const *gradient) {
     for (int k = 0; k < r->inputs; k++) {
@@ -165,8 +165,8 @@ static void note_zeros(op_check *check, const recording *r, double *const *gradi
     }
 }
 
-/* Second order needs a rule that records. Where it is zero for the operands (BP_OP_NO_SECOND), it still
- * is not for the cotangents, in which every rule is linear. */
+/* Second order needs a rule that records. Where it is zero for the operands (BP_OP_NO_SECOND), it
+ * still is not for the cotangents, in which every rule is linear. */
 static bool has_second_order(const bp_op *op) { return op->vjp != NULL; }
 
 static bp_status check_f64(op_check *check, const recording *r, bpi_gradients *gradients,
@@ -213,7 +213,7 @@ static bp_status check_sample(op_check *check, const char *text) {
     return status;
 }
 
-/* ---- the whole op ------------------------------------------------------------------------------- */
+/* ---- the whole op ---------------------------------------------------------------------------- */
 
 static bp_status fail_zero(op_check *check, int k, const char *what) {
     bp_check_report *r = check->base.report;

@@ -4,8 +4,8 @@
 
 #include <backprop/verify.h>
 
-/* As bp_check_op; `digest` receives a hash of the bits of all analytic gradients that were compared. Two
- * passing checks of an op with the same digest saw the same gradients. */
+/* As bp_check_op; `digest` receives a hash of the bits of all analytic gradients that were
+ * compared. Two passing checks of an op with the same digest saw the same gradients. */
 bp_status bpi_check_op(const bp_op *op, const bp_check_config *config, bp_check_report *report,
                        uint64_t *digest);
 

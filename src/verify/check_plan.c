@@ -67,8 +67,8 @@ static bp_status run_by(bpi_check *check, bp_executor executor, bp_tensor *const
     return BP_OK;
 }
 
-/* Executors may round differently: sums in another order, other polynomials for exp. Integers may not
- * differ. The bound is a part of the largest element of the tensor. */
+/* Executors may round differently: sums in another order, other polynomials for exp. Integers may
+ * not differ. The bound is a part of the largest element of the tensor. */
 static double bound(bp_dtype dtype) {
     return dtype == BP_F32 ? 1000 * FLT_EPSILON : dtype == BP_F64 ? 1000 * DBL_EPSILON : 0;
 }

@@ -7,7 +7,7 @@
 #include "../random.h"
 #include "difference.h"
 
-/* ---- small parts ------------------------------------------------------------------------------ */
+/* ---- small parts ----------------------------------------------------------------------------- */
 
 void *bpi_check_room(bpi_check *check, size_t count, size_t size) {
     void *room = count < SIZE_MAX / 2 / size ? bpi_arena_alloc(&check->arena, count * size) : NULL;
@@ -86,7 +86,7 @@ bool bpi_any(const double *values, int64_t count) {
     return false;
 }
 
-/* ---- analytic ---------------------------------------------------------------------------------- */
+/* ---- analytic -------------------------------------------------------------------------------- */
 
 static void digest(bpi_check *check, const double *values, int64_t count) {
     for (int64_t i = 0; i < count; i++) {
@@ -135,7 +135,7 @@ bp_status bpi_gradients_of(bpi_check *check, const bpi_subject *s, bpi_gradients
     return BP_OK;
 }
 
-/* ---- against differences ------------------------------------------------------------------------ */
+/* ---- against differences --------------------------------------------------------------------- */
 
 /* The comparison of one tensor. */
 typedef struct tensor_check {
@@ -263,7 +263,7 @@ bp_status bpi_compare(bpi_check *check, const bpi_subject *s, const bpi_gradient
     return status;
 }
 
-/* ---- second order ------------------------------------------------------------------------------- */
+/* ---- second order ---------------------------------------------------------------------------- */
 
 bp_status bpi_compare_second(bpi_check *check, const bpi_subject *s, const bpi_gradients *g,
                              uint64_t seed) {

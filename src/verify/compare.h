@@ -1,4 +1,5 @@
-/* The comparison behind every gradient check: what reverse mode records against central differences. */
+/* The comparison behind every gradient check: what reverse mode records against
+ * central differences. */
 #ifndef BPI_COMPARE_H
 #define BPI_COMPARE_H
 
@@ -6,8 +7,9 @@
 
 #include "../graph.h"
 
-/* Σ_k <c_k, y_k> as a function of the inputs x. All tensors are f64 and of one graph, whose executor is the
- * naive one: it poisons what gradients are written to. x and c are inputs with values. */
+/* Σ_k <c_k, y_k> as a function of the inputs x. All tensors are f64 and of one graph, whose
+ * executor is the naive one: it poisons what gradients are written to. x and c are
+ * inputs with values. */
 typedef struct bpi_subject {
     bp_tensor *const *y, *const *c;
     int count;
@@ -15,7 +17,8 @@ typedef struct bpi_subject {
     int inputs;
     const char *where;   /* said after an element's name: ` of sample "[2,3]"`; or "" */
     bool linear, kinked; /* as in bpi_probe */
-    bool planned;        /* run the differences planned: for large computations, many times faster */
+    /* run the differences planned: for large computations, many times faster */
+    bool planned;
 } bpi_subject;
 
 /* One check under way, over one or more subjects. */
@@ -36,12 +39,12 @@ typedef struct bpi_gradients {
 
 /* Records the gradients of a subject and evaluates them. */
 bp_status bpi_gradients_of(bpi_check *check, const bpi_subject *subject, bpi_gradients *gradients);
-/* Compares them with differences. BP_ERR_CHECK after the first tensor that disagrees, with the report
- * filled; otherwise the report's worst error and count are updated. */
+/* Compares them with differences. BP_ERR_CHECK after the first tensor that disagrees, with the
+ * report filled; otherwise the report's worst error and count are updated. */
 bp_status bpi_compare(bpi_check *check, const bpi_subject *subject, const bpi_gradients *gradients);
 
-/* The gradient of Σ_k <v_k, gradients_k> with random directions v, with respect to the inputs and the
- * cotangents of the subject: first order's graph, differentiated again and compared. */
+/* The gradient of Σ_k <v_k, gradients_k> with random directions v, with respect to the inputs and
+ * the cotangents of the subject: first order's graph, differentiated again and compared. */
 bp_status bpi_compare_second(bpi_check *check, const bpi_subject *subject,
                              const bpi_gradients *gradients, uint64_t seed);
 
@@ -61,7 +64,7 @@ bp_status bpi_check_unfinished(bpi_check *check, bp_status status);
 void bpi_element_text(const char *name, const bp_shape *shape, int64_t index, char *out,
                       size_t size);
 
-/* ---- diagnosis (diagnose.c) -------------------------------------------------------------------- */
+/* ---- diagnosis (diagnose.c) ------------------------------------------------------------------ */
 
 /* A tensor whose gradient is wrong: the elements compared, and the gradients beside it. */
 typedef struct bpi_symptoms {

@@ -1,4 +1,5 @@
-/* Kinks and domains of op records, on arrays: how far operands are from where a derivative jumps. */
+/* Kinks and domains of op records, on arrays: how far operands are from where a
+ * derivative jumps. */
 #ifndef BPI_CONDITION_H
 #define BPI_CONDITION_H
 
@@ -33,8 +34,8 @@ bp_status bpi_condition_of(const bpi_expr *expr, const bpi_point *point, bpi_con
 /* The element of operand k that meets element `index` of the broadcast shape. */
 int64_t bpi_condition_element(const bpi_condition *condition, const bpi_point *point, int k,
                               int64_t index);
-/* How far inside the condition element `index` is: for `a < b` b - a; for `a != b`, and for a kink, the
- * distance from zero. */
+/* How far inside the condition element `index` is: for `a < b` b - a; for `a != b`, and for a kink,
+ * the distance from zero. */
 bp_status bpi_condition_distance(const bpi_condition *condition, const bpi_point *point,
                                  int64_t index, double *inside, bp_failure *why);
 

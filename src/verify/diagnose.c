@@ -54,8 +54,8 @@ static double common_factor(const bpi_symptoms *s, double scale) {
     return factor;
 }
 
-/* Does `other`, read at element to(i), agree with the numeric gradient everywhere? All elements must
- * have been compared. */
+/* Does `other`, read at element to(i), agree with the numeric gradient everywhere? All elements
+ * must have been compared. */
 static bool matches(const bpi_symptoms *s, const double *other, const bp_shape *shape,
                     bool transposed, double scale) {
     int64_t rows = 1, columns = s->compared;

@@ -1,10 +1,10 @@
-/* Central differences. A cheap one first, with the step that balances truncation and rounding, ε^(1/3);
- * where that does not agree, Ridders' method: differences with shrinking steps, extrapolated to step
- * zero, keeping the estimate that the last two extrapolations agree on best. It resolves slopes a
- * million times smaller, so that a small component cannot hide.
+/* Central differences. A cheap one first, with the step that balances truncation and rounding,
+ * ε^(1/3); where that does not agree, Ridders' method: differences with shrinking steps,
+ * extrapolated to step zero, keeping the estimate that the last two extrapolations agree on best.
+ * It resolves slopes a million times smaller, so that a small component cannot hide.
  *
- * Source: C. Ridders, "Accurate computation of F'(x) and F'(x)F''(x)", Advances in Engineering Software
- * 4 (1982); Press et al., "Numerical Recipes", 3rd ed., section 5.7. */
+ * Source: C. Ridders, "Accurate computation of F'(x) and F'(x)F''(x)", Advances in Engineering
+ * Software 4 (1982); Press et al., "Numerical Recipes", 3rd ed., section 5.7. */
 #include "difference.h"
 
 #include <float.h>
@@ -32,8 +32,8 @@ static void keep_values(const bpi_probe *p) {
     }
 }
 
-/* Σ c (y₊ - y₋), where y₊ was kept: elements that have not moved cancel exactly. `noise` is what the
- * rounding of y can contribute. */
+/* Σ c (y₊ - y₋), where y₊ was kept: elements that have not moved cancel exactly. `noise` is what
+ * the rounding of y can contribute. */
 static long double sum_moved(const bpi_probe *p, double *noise) {
     long double sum = 0, moved = 0, largest = 0, weights = 0;
     const double *plus = p->room;
@@ -109,8 +109,8 @@ static bp_status extrapolate(const bpi_probe *p, bp_tensor *x, double *values, i
     return BP_OK;
 }
 
-/* What the table is uncertain about counts as resolution, up to the tolerance times the largest slope
- * of the tensor: beyond that it is a kink or a jump, and a failure. */
+/* What the table is uncertain about counts as resolution, up to the tolerance times the largest
+ * slope of the tensor: beyond that it is a kink or a jump, and a failure. */
 static bp_status refine(const bpi_probe *p, bp_tensor *x, double *values, int64_t i,
                         double analytic, double scale, bpi_slope *slope) {
     double size = fmax(1, fabs(values[i])), uncertain, noise;
@@ -139,8 +139,8 @@ static bp_status compare_slope(const bpi_probe *p, bp_tensor *x, double *values,
     return refine(p, x, values, i, analytic, scale, slope);
 }
 
-bp_status bpi_probe_slope(const bpi_probe *p, bp_tensor *x, double *values, int64_t i, double analytic,
-                          double scale, bpi_slope *slope) {
+bp_status bpi_probe_slope(const bpi_probe *p, bp_tensor *x, double *values, int64_t i,
+                          double analytic, double scale, bpi_slope *slope) {
     *slope = (bpi_slope){NAN, NAN};
     bp_status status = compare_slope(p, x, values, i, analytic, scale, slope);
     bp_status restored = bp_write(x, values);

@@ -15,15 +15,15 @@ typedef struct bpi_probe {
     bool kinked;            /* L has kinks somewhere: only small steps */
 } bpi_probe;
 
-/* One element compared. `error` is |analytic - numeric| / max(|analytic|, |numeric|, resolution), where
- * the resolution is what the rounding of y lets a difference see, over the tolerance. NaN when either
- * is not a number. */
+/* One element compared. `error` is |analytic - numeric| / max(|analytic|, |numeric|, resolution),
+ * where the resolution is what the rounding of y lets a difference see, over the tolerance. NaN
+ * when either is not a number. */
 typedef struct bpi_slope {
     double numeric, error;
 } bpi_slope;
 
-/* Compares the analytic slope along element i of the input x, whose values are in `values` (changed and
- * restored). `scale` is the largest analytic slope of the tensor. */
+/* Compares the analytic slope along element i of the input x, whose values are in `values` (changed
+ * and restored). `scale` is the largest analytic slope of the tensor. */
 bp_status bpi_probe_slope(const bpi_probe *probe, bp_tensor *x, double *values, int64_t i,
                           double analytic, double scale, bpi_slope *slope);
 

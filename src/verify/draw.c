@@ -1,6 +1,6 @@
-/* Draws the operands of a sample: at random, then again where an element comes closer to a kink than
- * the margin, or leaves the domain. So a difference never straddles a kink, and no mismatch has to be
- * excused. */
+/* Draws the operands of a sample: at random, then again where an element comes closer to a kink
+ * than the margin, or leaves the domain. So a difference never straddles a kink, and no mismatch
+ * has to be excused. */
 #include <math.h>
 
 #include "../graph.h"
@@ -11,8 +11,8 @@
 static const double margin = 0.05;
 enum { ROUNDS = 1000 };
 
-/* Rounds to 20 significant bits: f32 and f64 then hold the same number, and products of two are exact
- * in f64. */
+/* Rounds to 20 significant bits: f32 and f64 then hold the same number, and products of two are
+ * exact in f64. */
 static double round_bits(double value) {
     int exponent;
     double fraction = frexp(value, &exponent);
@@ -54,7 +54,7 @@ static void redraw(bpi_sample_operand *x, int64_t i, bpi_random *random) {
         x->values[i] = draw_element(x, random);
 }
 
-/* ---- conditions ------------------------------------------------------------------------------- */
+/* ---- conditions ------------------------------------------------------------------------------ */
 
 /* One walk over the conditions of an op. */
 typedef struct mending {

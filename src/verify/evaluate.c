@@ -1,5 +1,5 @@
-/* The value of a formula on scalars, in long double: what the kernels of elementwise ops are compared
- * with. */
+/* The value of a formula on scalars, in long double: what the kernels of elementwise ops are
+ * compared with. */
 #include <math.h>
 #include <string.h>
 

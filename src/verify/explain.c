@@ -1,6 +1,6 @@
-/* Explains a gradient as a derivation: how the loss is computed, the error terms δ = ∂loss/∂v from the loss
- * back to the tensor, each by the gradient formula in the record of its op, and how well formula, automatic
- * gradient and differences agree. */
+/* Explains a gradient as a derivation: how the loss is computed, the error terms δ = ∂loss/∂v from
+ * the loss back to the tensor, each by the gradient formula in the record of its op, and how well
+ * formula, automatic gradient and differences agree. */
 #include "explain.h"
 
 #include <math.h>
@@ -12,7 +12,7 @@ enum {
     MOST_NODES = 2000 /* beyond that nobody reads it */
 };
 
-/* ---- lines ---------------------------------------------------------------------------------------- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 /* `  name = formula          [4,3]` */
 static void add_line(bpi_text *out, const char *name, const char *formula, const bp_shape *shape) {
@@ -36,7 +36,7 @@ static void add_forward(bpi_explainer *e, bpi_text *out) {
     }
 }
 
-/* ---- error terms ---------------------------------------------------------------------------------- */
+/* ---- error terms ----------------------------------------------------------------------------- */
 
 /* Adds what a node hands to its operands to their error terms. */
 static void hand_back(bpi_explainer *e, const bpi_node *node) {
@@ -49,8 +49,8 @@ static void hand_back(bpi_explainer *e, const bpi_node *node) {
     }
 }
 
-/* Error terms that deserve a name: of layers, of what the user has named, of what is used several times,
- * and what would become too long inside others. */
+/* Error terms that deserve a name: of layers, of what the user has named, of what is used several
+ * times, and what would become too long inside others. */
 static bool deserves_name(bpi_explainer *e, const bpi_node *node) {
     const bpi_phrase *delta = &e->delta[node->slot];
     if (delta->number || node == e->loss->node || bpi_explain_inside(e, node))
@@ -64,8 +64,8 @@ static bool is_delta(const char *text) {
     return strncmp(text, "δ_", sizeof "δ_" - 1) == 0 && !strpbrk(text, " ([");
 }
 
-/* Gives an error term a line and a name: δ_hidden for that of z_hidden. One that only passes on another
- * keeps that one's name. */
+/* Gives an error term a line and a name: δ_hidden for that of z_hidden. One that only passes on
+ * another keeps that one's name. */
 static void name_delta(bpi_explainer *e, bpi_text *out, const bpi_node *node) {
     bpi_phrase *delta = &e->delta[node->slot];
     const char *value = e->name[node->slot].text;
@@ -96,7 +96,7 @@ static void add_backward(bpi_explainer *e, bpi_text *out) {
     add_line(out, name, e->delta[last].text ? e->delta[last].text : "0", &e->wrt->type->shape);
 }
 
-/* ---- numbers -------------------------------------------------------------------------------------- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 static void add_agreement(bpi_explainer *e, bpi_text *out) {
     bp_check_report report = {0};
@@ -118,7 +118,7 @@ static void add_agreement(bpi_explainer *e, bpi_text *out) {
     bpi_arena_free(&check.arena);
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------ */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static bp_status open_explainer(bpi_explainer *e, bp_tensor *loss, bp_tensor *wrt) {
     *e = (bpi_explainer){.loss = loss, .wrt = wrt};

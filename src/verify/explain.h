@@ -6,7 +6,7 @@
 #include "path.h"
 #include "phrase.h"
 
-/* ---- names and formulas of nodes (explain_names.c) ----------------------------------------------- */
+/* ---- names and formulas of nodes (explain_names.c) ------------------------------------------- */
 
 /* One explanation under way. */
 typedef struct bpi_explainer {
@@ -27,14 +27,15 @@ bpi_phrase bpi_explain_forward(bpi_explainer *e, const bpi_node *node);
 bpi_phrase bpi_explain_gradient(bpi_explainer *e, const bpi_node *node, int k);
 /* Whether the gradient formula of a node writes its cotangent more than once. */
 bool bpi_explain_repeats(bpi_explainer *e, const bpi_node *node);
-/* The name of a parameter among a node's operands, e.g. "hidden.weight"; NULL when there is none. */
+/* The name of a parameter among a node's operands, e.g. "hidden.weight"; NULL
+ * when there is none. */
 const char *bpi_explain_parameter(const bpi_node *node);
 
-/* ---- numbers (agreement.c) ---------------------------------------------------------------------- */
+/* ---- numbers (agreement.c) ------------------------------------------------------------------- */
 
-/* How well three ways to the gradient of `loss` with respect to `wrt` agree, in f64, as parts of its
- * largest component: the automatic gradient against the formulas of the records evaluated with plain
- * loops, and against central differences. Negative where it could not be done. */
+/* How well three ways to the gradient of `loss` with respect to `wrt` agree, in f64, as parts of
+ * its largest component: the automatic gradient against the formulas of the records evaluated with
+ * plain loops, and against central differences. Negative where it could not be done. */
 typedef struct bpi_agreement {
     double formula, difference;
 } bpi_agreement;

@@ -1,11 +1,11 @@
-/* How an explanation writes the nodes of a graph: their names, and their ops' formulas with these names
- * put in. */
+/* How an explanation writes the nodes of a graph: their names, and their ops' formulas with these
+ * names put in. */
 #include <string.h>
 
 #include "explain.h"
 #include "sample.h"
 
-/* ---- what is known of a node ----------------------------------------------------------------------- */
+/* ---- what is known of a node ----------------------------------------------------------------- */
 
 static bool has_root(const bp_op *op, bpi_expr_kind kind) {
     bpi_formula formula;
@@ -65,7 +65,7 @@ bool bpi_explain_inside(const bpi_explainer *e, const bpi_node *node) {
     return node->leaf || (is_expanded(node) && constant_value(node, &value)) || inside_sum(e, node);
 }
 
-/* ---- names of values ------------------------------------------------------------------------------- */
+/* ---- names of values ------------------------------------------------------------------------- */
 
 static bool name_taken(const bpi_explainer *e, const char *name) {
     for (size_t s = 0; s < e->path.closure.count; s++)
@@ -82,7 +82,8 @@ static const char *unique_name(bpi_explainer *e, const char *base) {
     return name;
 }
 
-/* z_hidden for a layer with the parameter hidden.weight, a_hidden for its activation, else the op. */
+/* z_hidden for a layer with the parameter hidden.weight, a_hidden for its
+ * activation, else the op. */
 static const char *op_name(bpi_explainer *e, const bpi_node *node) {
     const char *parameter = bpi_explain_parameter(node),
                *dot = parameter ? strrchr(parameter, '.') : NULL;
@@ -111,7 +112,7 @@ void bpi_explain_name(bpi_explainer *e, const bpi_node *node) {
         *name = bpi_phrase_atom(op_name(e, node), scalar);
 }
 
-/* ---- names in formulas ------------------------------------------------------------------------------ */
+/* ---- names in formulas ----------------------------------------------------------------------- */
 
 /* The formulas of one node being printed. */
 typedef struct printing {
@@ -217,7 +218,8 @@ static double size_of(void *context, const char *name, const bpi_expr *along) {
     return size;
 }
 
-/* The call one_hot(target, logits) that an expression is, or that its name abbreviates; else NULL. */
+/* The call one_hot(target, logits) that an expression is, or that its name
+ * abbreviates; else NULL. */
 static const bpi_expr *one_hot_call(const printing *p, const bpi_expr *expr) {
     if (expr->kind == BPI_EXPR_NAME)
         expr = bpi_formula_find(p->now, expr->name);
@@ -251,7 +253,7 @@ static bpi_phrase print_expr(printing *p, const bpi_expr *expr) {
     return phrase;
 }
 
-/* ---- formulas of nodes ------------------------------------------------------------------------------ */
+/* ---- formulas of nodes ----------------------------------------------------------------------- */
 
 /* op(x, y, attribute), for ops whose formula is longer than their name. */
 static bpi_phrase call_phrase(printing *p, const char *name) {

@@ -1,4 +1,5 @@
-/* Parses formulas by recursive descent, one function per line of the grammar in docs/formulas.md. */
+/* Parses formulas by recursive descent, one function per line of the grammar in
+ * docs/formulas.md. */
 #include "formula.h"
 
 #include <ctype.h>
@@ -20,7 +21,7 @@ typedef struct parser {
 static bpi_expr *parse_choice(parser *p);
 static bpi_expr *parse_negation(parser *p);
 
-/* ---- tokens ----------------------------------------------------------------------------------- */
+/* ---- tokens ---------------------------------------------------------------------------------- */
 
 static bpi_expr *fail(parser *p, bp_status status, const char *what) {
     if (p->status == BP_OK)
@@ -34,7 +35,8 @@ static void skip_spaces(parser *p) {
         p->at++;
 }
 
-/* Takes a sign of one or two characters if it comes next. "<" does not take the first half of "<=". */
+/* Takes a sign of one or two characters if it comes next. "<" does not take the
+ * first half of "<=". */
 static bool take(parser *p, const char *sign) {
     skip_spaces(p);
     size_t length = strlen(sign);
@@ -100,7 +102,7 @@ static bool take_number(parser *p, double *number) {
     return true;
 }
 
-/* ---- the tree --------------------------------------------------------------------------------- */
+/* ---- the tree -------------------------------------------------------------------------------- */
 
 static bpi_expr *node(parser *p, bpi_expr_kind kind, const char *name, bpi_expr *const *arg,
                       int args) {
@@ -140,7 +142,7 @@ static int parse_args(parser *p, bpi_expr **arg, int args, const char *close) {
     return args;
 }
 
-/* ---- the grammar, from the innermost line to the outermost --------------------------------------- */
+/* ---- the grammar, from the innermost line to the outermost ----------------------------------- */
 
 static bpi_expr *parse_primary(parser *p) {
     skip_spaces(p);

@@ -1,5 +1,5 @@
-/* Formulas of op records: the text of a formula as a tree, and its value on scalars. The grammar is in
- * docs/formulas.md. */
+/* Formulas of op records: the text of a formula as a tree, and its value on scalars. The grammar is
+ * in docs/formulas.md. */
 #ifndef BPI_FORMULA_H
 #define BPI_FORMULA_H
 
@@ -51,8 +51,9 @@ typedef struct bpi_formula {
     bpi_arena arena; /* of all the above */
 } bpi_formula;
 
-/* Parses statements, or with `list` expressions, joined by ";". NULL or "" is a formula without any.
- * Free with bpi_formula_free, also after a failure; a failure says where and what was expected. */
+/* Parses statements, or with `list` expressions, joined by ";". NULL or "" is a formula without
+ * any. Free with bpi_formula_free, also after a failure; a failure says where and
+ * what was expected. */
 bp_status bpi_formula_parse(const char *text, bool list, bpi_formula *formula, bp_failure *why);
 void bpi_formula_free(bpi_formula *formula);
 /* Returns the last statement that gives `name` its value; NULL when there is none. */
@@ -64,12 +65,12 @@ typedef struct bpi_binding {
     long double value;
 } bpi_binding;
 
-/* Evaluates an expression on scalars, in long double. Names are looked up from the last binding to the
- * first. BP_ERR_NAME for a name that is not bound or a function that is not one of scalars. */
+/* Evaluates an expression on scalars, in long double. Names are looked up from the last binding to
+ * the first. BP_ERR_NAME for a name that is not bound or a function that is not one of scalars. */
 bp_status bpi_expr_value(const bpi_expr *expr, const bpi_binding *bindings, int count,
                          long double *value, bp_failure *why);
-/* Evaluates the statements in turn, each binding its name for those after it: `bindings` has room for
- * `*count` + formula->count of them, and `*count` grows. */
+/* Evaluates the statements in turn, each binding its name for those after it: `bindings` has room
+ * for `*count` + formula->count of them, and `*count` grows. */
 bp_status bpi_formula_values(const bpi_formula *formula, bpi_binding *bindings, int *count,
                              bp_failure *why);
 /* Tells whether formulas can call a function of that name on `args` scalars; a negative `args` asks

@@ -28,7 +28,7 @@ int bpi_text_width(const char *text) {
     return width;
 }
 
-/* ---- making phrases ------------------------------------------------------------------------------- */
+/* ---- making phrases -------------------------------------------------------------------------- */
 
 bpi_phrase bpi_phrase_atom(const char *text, bool scalar) {
     return (bpi_phrase){.text = text, .binding = BPI_BIND_ATOM, .scalar = scalar};
@@ -157,7 +157,7 @@ bpi_phrase bpi_phrase_transposed(bpi_phrase x, bpi_arena *arena) {
     return x;
 }
 
-/* ---- trees -------------------------------------------------------------------------------------- */
+/* ---- trees ----------------------------------------------------------------------------------- */
 
 /* `name(a, b)` or `a[b, c]`. */
 static bpi_phrase list(const char *name, const bpi_phrase *x, int from, int count,

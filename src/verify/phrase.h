@@ -1,4 +1,5 @@
-/* Formulas for readers: a formula's tree printed with other names put in, ones and zeros taken out. */
+/* Formulas for readers: a formula's tree printed with other names put in, ones
+ * and zeros taken out. */
 #ifndef BPI_PHRASE_H
 #define BPI_PHRASE_H
 
@@ -27,7 +28,8 @@ typedef struct bpi_phrase {
 /* What the names of a formula stand for. `find` returns false for a name that it does not know. */
 typedef struct bpi_phrase_names {
     bool (*find)(void *context, const char *name, bpi_phrase *phrase);
-    /* The number of elements of an operand, or along the axis or axes that `along` says; 0: unknown. */
+    /* The number of elements of an operand, or along the axis or axes that `along`
+     * says; 0: unknown. */
     double (*size)(void *context, const char *name, const bpi_expr *along);
     /* Writes a call whose arguments are written already in another way; false: as a call. */
     bool (*call)(void *context, const bpi_expr *call, const bpi_phrase *args, bpi_phrase *phrase);

@@ -21,7 +21,7 @@ static void fail(parser *p, const char *what) {
                      p->sample->op->name, p->sample->text, p->at, what);
 }
 
-/* ---- tokens ----------------------------------------------------------------------------------- */
+/* ---- tokens ---------------------------------------------------------------------------------- */
 
 static void skip_spaces(parser *p) {
     while (isspace((unsigned char)*p->at))
@@ -86,7 +86,7 @@ static bool take_dtype(parser *p, bp_dtype *dtype, bool *fixed) {
     return false;
 }
 
-/* ---- operands --------------------------------------------------------------------------------- */
+/* ---- operands -------------------------------------------------------------------------------- */
 
 static void parse_shape(parser *p, bp_shape *shape) {
     *shape = BP_SCALAR;
@@ -167,7 +167,7 @@ static void parse_operand(parser *p) {
         fail(p, "a space is expected after an operand");
 }
 
-/* ---- attributes ------------------------------------------------------------------------------- */
+/* ---- attributes ------------------------------------------------------------------------------ */
 
 static void parse_list(parser *p, bp_attr *attr, int64_t *list) {
     expect(p, '(', "a list such as (0,2) is expected");
@@ -221,7 +221,7 @@ static void parse_attribute(parser *p) {
     fail(p, "the name of an attribute of the op is expected");
 }
 
-/* ---- the whole -------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static void check_complete(parser *p) {
     const bpi_sample *s = p->sample;

@@ -39,7 +39,8 @@ bp_status bpi_sample_parse(const bp_op *op, const char *text, bpi_sample *sample
 bp_status bpi_sample_draw(bpi_sample *sample, uint64_t seed, bp_failure *why);
 void bpi_sample_free(bpi_sample *sample);
 
-/* Records operand k as an input named `name` with the sample's values; `dtype` is the one under test. */
+/* Records operand k as an input named `name` with the sample's values; `dtype` is
+ * the one under test. */
 bp_tensor *bpi_sample_input(const bpi_sample *sample, int k, bp_graph *graph, const char *name,
                             bp_dtype dtype);
 /* Records the op on operands. Returns its first output. */

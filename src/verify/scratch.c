@@ -8,7 +8,7 @@
 #include "../random.h"
 #include "condition.h"
 
-/* ---- frozen operands ---------------------------------------------------------------------------- */
+/* ---- frozen operands ------------------------------------------------------------------------- */
 
 static bool frozen(const bpi_node *node, int k) {
     int named = node->op->arity == BP_VARIADIC || k > 3 ? 0 : k;
@@ -51,7 +51,7 @@ static bp_status freeze(bpi_check *check, const bpi_closure *closure, bp_tensor 
     return BP_OK;
 }
 
-/* ---- the copy ----------------------------------------------------------------------------------- */
+/* ---- the copy -------------------------------------------------------------------------------- */
 
 typedef struct copying {
     bpi_check *check;
@@ -154,7 +154,7 @@ static bp_status copy_frozen(bpi_check *check, bpi_scratch *s, bp_tensor *const 
     return status == BP_OK ? keep_reached(check, s) : status;
 }
 
-/* ---- away from kinks ---------------------------------------------------------------------------- */
+/* ---- away from kinks ------------------------------------------------------------------------- */
 
 /* The values of a tensor as doubles, in memory of `arena`. */
 static const double *as_doubles(bpi_arena *arena, bp_tensor *tensor) {
@@ -166,8 +166,8 @@ static const double *as_doubles(bpi_arena *arena, bp_tensor *tensor) {
     return data || count == 0 ? values : NULL;
 }
 
-/* How close a node's operands are to its kinks. Kinks about pairs of elements are left out: two zeros
- * out of a relu tie without being a kink. */
+/* How close a node's operands are to its kinks. Kinks about pairs of elements are left out: two
+ * zeros out of a relu tie without being a kink. */
 static bp_status node_distance(bpi_check *check, const bpi_node *node, double *nearest) {
     bpi_formula kinks;
     bpi_arena arena = {0};
@@ -208,7 +208,8 @@ static bp_status distance(bpi_check *check, const bpi_scratch *s, double *neares
     return status;
 }
 
-/* Moves every element of the inputs by up to `nudge` of its size, from the values that it had first. */
+/* Moves every element of the inputs by up to `nudge` of its size, from the values
+ * that it had first. */
 static bp_status move(bpi_check *check, const bpi_scratch *s, double *const *first,
                       uint64_t round) {
     bpi_random random = bpi_random_new(check->config.seed, round);
@@ -228,9 +229,9 @@ static bp_status move(bpi_check *check, const bpi_scratch *s, double *const *fir
     return BP_OK;
 }
 
-/* Differences take steps of about 1e-5: a kink that close would be straddled. Of the places tried the
- * last one is kept; in a computation with very many kinks none may be free of them, and the smaller
- * steps of the difference deal with what remains. */
+/* Differences take steps of about 1e-5: a kink that close would be straddled. Of the places tried
+ * the last one is kept; in a computation with very many kinks none may be free of them, and the
+ * smaller steps of the difference deal with what remains. */
 static bp_status leave_kinks(bpi_check *check, bpi_scratch *s) {
     static const double safe = 1e-5;
     enum { ROUNDS = 8 };
@@ -249,7 +250,7 @@ static bp_status leave_kinks(bpi_check *check, bpi_scratch *s) {
     return status;
 }
 
-/* ---- opening and closing ------------------------------------------------------------------------ */
+/* ---- opening and closing --------------------------------------------------------------------- */
 
 static bp_status copy_as_f64(bpi_check *check, bp_graph *to, bp_tensor *const *targets, int count,
                              bp_tensor **copies) {

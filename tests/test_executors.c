@@ -1,0 +1,186 @@
+/* The two executors agree; what they promise of kernels, of threads and of tiny numbers. */
+#include <backprop.h>
+#include <check.h>
+#include <math.h>
+#include <string.h>
+
+#include "kernel/cpu.h"
+#include "plan_fixture.h"
+#include "suite.h"
+
+START_TEST(a_planned_and_a_naive_step_agree) {
+    double trained[2][30 * 5];
+    for (int executor = 0; executor < 2; executor++) {
+        bp_model *own = bp_model_new();
+        bp_graph *other = graph;
+        graph = bp_graph_new(own);
+        bp_set_executor(graph, executor ? BP_NAIVE : BP_PLANNED);
+        bp_tensor *x = bp_input(graph, "x", BP_F64, BP_SHAPE(8, 20));
+        double values[8 * 20];
+        for (int k = 0; k < 8 * 20; k++)
+            values[k] = sin(k);
+        bp_write(x, values);
+        bp_tensor *h = bp_dropout(bp_tanh(bp_linear(x, "hidden", 30)), 0.3);
+        bp_tensor *loss =
+            bp_mean(bp_square(bp_softmax(bp_linear(h, "output", 5), -1)), BP_ALL, false);
+        bp_optimizer *adam = bp_adam(own, NULL);
+        for (int step = 0; step < 5; step++)
+            ck_assert_msg(bp_step(adam, loss) == BP_OK, "%s", bp_error(graph));
+        ck_assert_int_eq(bp_model_read(own, "output.weight", trained[executor], sizeof trained[0]),
+                         BP_OK);
+        bp_graph_free(graph);
+        bp_model_free(own);
+        graph = other;
+    }
+    for (int k = 0; k < 30 * 5; k++)
+        ck_assert_double_eq_tol(trained[0][k], trained[1][k], 1e-9);
+}
+END_TEST
+
+static bp_status one_too_many(const bp_call *call) {
+    double *y = call->y[0].data;
+    for (int64_t k = 0; k <= call->y[0].count; k++)
+        y[k] = 1;
+    return BP_OK;
+}
+
+static bp_status one_before(const bp_call *call) {
+    double *y = call->y[0].data;
+    for (int64_t k = -1; k < call->y[0].count; k++)
+        y[k] = 1;
+    return BP_OK;
+}
+
+START_TEST(a_kernel_that_writes_outside_is_named) {
+    const bp_op over = {
+        .name = "overrun", .arity = 1, .operands = {{"x", false}}, .forward = one_too_many};
+    const bp_op under = {
+        .name = "underrun", .arity = 1, .operands = {{"x", false}}, .forward = one_before};
+    bp_set_executor(graph, BP_NAIVE);
+    bp_tensor *x = counting("x", BP_SHAPE(4), 1);
+    bp_tensor *y = bp_record(&over, &x, 1, NULL), *z = bp_record(&under, &x, 1, NULL);
+    ck_assert_int_eq(bp_eval(&y, 1), BP_ERR_CHECK);
+    expect_failure(BP_ERR_CHECK, "overrun");
+    ck_assert_int_eq(bp_eval(&z, 1), BP_ERR_CHECK);
+    expect_failure(BP_ERR_CHECK, "underrun");
+    bp_graph_reset(graph);
+}
+END_TEST
+
+static bp_status forgetful(const bp_call *call) {
+    double *y = call->y[0].data;
+    for (int64_t k = 0; k + 1 < call->y[0].count; k++)
+        y[k] = 1;
+    return BP_OK;
+}
+
+START_TEST(naive_memory_is_poisoned) {
+    const bp_op op = {
+        .name = "forgetful", .arity = 1, .operands = {{"x", false}}, .forward = forgetful};
+    bp_set_executor(graph, BP_NAIVE);
+    bp_tensor *x = counting("x", BP_SHAPE(4), 1), *y = bp_record(&op, &x, 1, NULL);
+    ck_assert(isnan(bp_f64(y)[3]));
+    bp_graph_reset(graph);
+}
+END_TEST
+
+static bp_status plus(const bp_call *call) {
+    const double *a = call->x[0].data, *b = call->x[1].data;
+    double *y = call->y[0].data;
+    for (int64_t k = 0; k < call->y[0].count; k++)
+        y[k] = a[k] + b[k];
+    return BP_OK;
+}
+
+START_TEST(elementwise_kernels_of_users_see_arrays_of_one_shape) {
+    const bp_op op = {.name = "plus",
+                      .arity = 2,
+                      .operands = {{"a", false}, {"b", false}},
+                      .flags = BP_OP_ELEMENTWISE,
+                      .infer = bp_infer_broadcast,
+                      .forward = plus};
+    for (int executor = 0; executor < 2; executor++) {
+        bp_graph_reset(graph);
+        bp_set_executor(graph, executor ? BP_NAIVE : BP_PLANNED);
+        bp_tensor *a = counting("a", BP_SHAPE(2, 1), 1), *b = counting("b", BP_SHAPE(3), 10);
+        bp_tensor *y = bp_record(&op, (bp_tensor *[]){a, b}, 2, NULL);
+        ck_assert_double_eq(first_of(y), 11);
+        ck_assert_double_eq(bp_f64(y)[5], 14);
+    }
+    bp_graph_reset(graph);
+}
+END_TEST
+
+static bp_tensor *lower_to_itself(bp_tensor *const *x, int inputs, const bp_attr *attr);
+static const bp_op op_endless = {
+    .name = "endless", .arity = 1, .operands = {{"x", false}}, .lower = lower_to_itself};
+static bp_tensor *lower_to_itself(bp_tensor *const *x, int inputs, const bp_attr *attr) {
+    return bp_record(&op_endless, x, inputs, attr);
+}
+
+START_TEST(ops_without_an_end_or_a_kernel_are_named) {
+    const bp_op empty = {.name = "empty", .arity = 1, .operands = {{"x", false}}};
+    bp_tensor *x = counting("x", BP_SHAPE(4), 1);
+    bp_tensor *y = bp_record(&op_endless, &x, 1, NULL), *z = bp_record(&empty, &x, 1, NULL);
+    ck_assert_int_eq(bp_eval(&y, 1), BP_ERR_STATE);
+    expect_failure(BP_ERR_STATE, "endless");
+    ck_assert_int_eq(bp_eval(&z, 1), BP_ERR_UNSUPPORTED);
+    expect_failure(BP_ERR_UNSUPPORTED, "empty");
+}
+END_TEST
+
+/* A chain and a product that are large enough to be cut; three shapes of what is broadcast. */
+START_TEST(threads_change_no_bit) {
+    enum { ROWS = 300, COLUMNS = 701 };
+    static double values[ROWS * COLUMNS], got[4][ROWS * COLUMNS];
+    for (int64_t k = 0; k < ROWS * COLUMNS; k++)
+        values[k] = (double)draw(2000) / 1000 - 1;
+    bp_tensor *x = input("x", BP_SHAPE(ROWS, COLUMNS)), *row = input("row", BP_SHAPE(COLUMNS)),
+              *column = input("column", BP_SHAPE(ROWS, 1)),
+              *w = input("w", BP_SHAPE(COLUMNS, COLUMNS / 2));
+    static double wide[COLUMNS * (COLUMNS / 2)];
+    memcpy(wide, values, sizeof wide < sizeof values ? sizeof wide : sizeof values);
+    bp_write(x, values), bp_write(row, values), bp_write(column, values), bp_write(w, wide);
+    bp_tensor *y = bp_tanh(bp_add(bp_mul(bp_scale(x, 3), row), column)), *z = bp_matmul(y, w);
+    size_t bytes = ROWS * COLUMNS * sizeof(double), product = ROWS * (COLUMNS / 2) * sizeof(double);
+    for (int threads = 1; threads <= 3; threads++) {
+        bp_set_threads(graph, threads);
+        bp_touch(x);
+        ck_assert_int_eq(bp_read(y, got[threads], bytes), BP_OK);
+        ck_assert_mem_eq(got[threads], got[1], bytes);
+    }
+    for (int threads = 1; threads <= 3; threads++) {
+        bp_set_threads(graph, threads);
+        bp_touch(x);
+        ck_assert_int_eq(bp_read(z, got[threads], product), BP_OK);
+        ck_assert_mem_eq(got[threads], got[1], product);
+    }
+}
+END_TEST
+
+/* As of a momentum that fades. Valgrind computes as if nothing were ever flushed. */
+START_TEST(tiny_results_are_flushed) {
+    volatile double tiny = 1e-300;
+    const unsigned settings = bpi_float_settings();
+    bpi_set_float_settings(bpi_flush_tiny(settings));
+    volatile double expected = tiny * 1e-10;
+    bpi_set_float_settings(settings);
+    bp_tensor *v = state("v", tiny), *faded = bp_assign(v, bp_scale(v, 1e-10));
+    ck_assert_int_eq(bp_eval(&faded, 1), BP_OK);
+    ck_assert_double_eq(variable_of("v"), expected);
+    ck_assert_double_gt(tiny * 1e-10, 0); /* the program's own arithmetic is as before */
+}
+END_TEST
+
+int main(void) {
+    const TTest *const tests[] = {
+        a_planned_and_a_naive_step_agree,
+        a_kernel_that_writes_outside_is_named,
+        naive_memory_is_poisoned,
+        elementwise_kernels_of_users_see_arrays_of_one_shape,
+        ops_without_an_end_or_a_kernel_are_named,
+        threads_change_no_bit,
+        tiny_results_are_flushed,
+    };
+    return run_tests("executors", setup, teardown, 60, tests, sizeof tests / sizeof *tests);
+}
