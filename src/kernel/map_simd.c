@@ -38,13 +38,12 @@ static inline vec v_leaky_relu_grad(vec a, vec gy, vec slope) {
 static inline vec v_gelu_grad(vec x, vec gy) { return v_mul(gy, v_gelu_slope(x)); }
 static inline vec v_gelu_tanh_grad(vec x, vec gy) { return v_mul(gy, v_gelu_tanh_slope(x)); }
 
-/* An array that no cache keeps is better written past the caches: the lines of y need not be read first.
- * In place they are there already. */
+/* An array of LARGE elements, which no cache keeps, is better written past the caches: the lines of y need not
+ * be read first. In place they are there already. */
 enum { LARGE = ((size_t)8 << 20) / sizeof(real) };
 
-static __attribute__((noinline)) bool is_large(int arity, size_t n, const void *const *x,
-                                               const void *y) {
-    return n >= LARGE && x[0] != y && x[arity - 1] != y && (uintptr_t)y % sizeof(vec) == 0;
+static __attribute__((noinline)) bool is_large(int arity, const void *const *x, const void *y) {
+    return x[0] != y && x[arity - 1] != y && (uintptr_t)y % sizeof(vec) == 0;
 }
 
 /* Stores a vector, past the caches or not, and then fetches operand x ahead. Which of the two must not look
@@ -62,39 +61,50 @@ static inline void put(const real *x, real *y, vec a, bool past) {
 
 #define OP add
 #define ARITY 2
+#define CHEAP
 #include "map_vloop.inc"
 #define OP sub
 #define ARITY 2
+#define CHEAP
 #include "map_vloop.inc"
 #define OP mul
 #define ARITY 2
+#define CHEAP
 #include "map_vloop.inc"
 #define OP div
 #define ARITY 2
+#define CHEAP
 #include "map_vloop.inc"
 #define OP maximum
 #define ARITY 2
+#define CHEAP
 #include "map_vloop.inc"
 #define OP minimum
 #define ARITY 2
+#define CHEAP
 #include "map_vloop.inc"
 #define OP neg
 #define ARITY 1
+#define CHEAP
 #include "map_vloop.inc"
 #define OP square
 #define ARITY 1
+#define CHEAP
 #include "map_vloop.inc"
 #define OP abs
 #define ARITY 1
+#define CHEAP
 #include "map_vloop.inc"
 #define OP sign
 #define ARITY 1
 #include "map_vloop.inc"
 #define OP sqrt
 #define ARITY 1
+#define CHEAP
 #include "map_vloop.inc"
 #define OP reciprocal
 #define ARITY 1
+#define CHEAP
 #include "map_vloop.inc"
 #define OP exp
 #define ARITY 1
@@ -122,9 +132,11 @@ static inline void put(const real *x, real *y, vec a, bool past) {
 #include "map_vloop.inc"
 #define OP relu
 #define ARITY 1
+#define CHEAP
 #include "map_vloop.inc"
 #define OP leaky_relu
 #define ARITY 1
+#define CHEAP
 #define SLOPE
 #include "map_vloop.inc"
 #define OP gelu
@@ -135,15 +147,19 @@ static inline void put(const real *x, real *y, vec a, bool past) {
 #include "map_vloop.inc"
 #define OP sigmoid_grad
 #define ARITY 2
+#define CHEAP
 #include "map_vloop.inc"
 #define OP tanh_grad
 #define ARITY 2
+#define CHEAP
 #include "map_vloop.inc"
 #define OP relu_grad
 #define ARITY 2
+#define CHEAP
 #include "map_vloop.inc"
 #define OP leaky_relu_grad
 #define ARITY 2
+#define CHEAP
 #define SLOPE
 #include "map_vloop.inc"
 #define OP gelu_grad
