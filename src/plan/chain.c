@@ -217,7 +217,8 @@ static bp_status run_part(const bpi_chain *c, int64_t first, int64_t end) {
     for (int64_t n; status == BP_OK && first < end; first += n) {
         n = block_at(c, first, end);
         status = run_block(c, &v, first, n);
-        advance(c, &v, n);
+        if (first + n < end)
+            advance(c, &v, n);
     }
     for (int k = 0; k < c->sums; k++)
         if (c->sum[k].row == 1)
