@@ -1,8 +1,9 @@
 /* Layer normalisation: rows with mean 0 and variance 1, then a factor and an offset for every
  * column. Ba, Kiros and Hinton, "Layer normalization", 2016.
  *
- * The rows are made by an op with a kernel, `normalize`, whose second result, 1 / √(variance + ε), the gradient
- * needs again. That is one op too: all three gradients in one pass over x and the cotangent. */
+ * The rows are made by an op with a kernel, `normalize`, whose second result, 1 / √(variance + ε),
+ * the gradient needs again. That is one op too: all three gradients in one pass over x
+ * and the cotangent. */
 #include "record.h"
 
 #include <stddef.h>
@@ -135,8 +136,9 @@ static bp_status norm_grad_infer(bp_signature *s) {
     return BP_OK;
 }
 
-/* With d = x - mean, u = d r and h = g scale: the first result is that of normalize_grad(u, r, h), the others
- * are sums of g u and of g. The cotangents of u and h come from the rule above, and go on. */
+/* With d = x - mean, u = d r and h = g scale: the first result is that of normalize_grad(u, r, h),
+ * the others are sums of g u and of g. The cotangents of u and h come from the rule
+ * above, and go on. */
 static void norm_grad_vjp(bp_vjp *v) {
     bp_tensor *x = v->x[0], *r = v->x[1], *scale = v->x[2], *g = v->x[3];
     bp_tensor *d = bp_sub(x, mean_of_rows(x)), *u = bp_mul(d, r), *h = bp_mul(g, scale);

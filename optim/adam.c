@@ -23,7 +23,7 @@ static void schedule(const double *config, double lr, int64_t step, double *rate
     rate[KEEP] = 1 - lr * config[WEIGHT_DECAY];
 }
 
-/* ---- the update as one op ----------------------------------------------------------------------- */
+/* ---- the update as one op -------------------------------------------------------------------- */
 
 enum { GRADIENT, MEAN, SQUARE, PARAMETER, ARRAYS };               /* operands, elementwise */
 enum { BY_STEP_SIZE = ARRAYS, BY_ROOT_SCALE, BY_KEEP, OPERANDS }; /* scalars */
@@ -116,7 +116,7 @@ static void update(bp_update *u) {
     u->new_parameter = bp_output(mean, NEW_PARAMETER);
 }
 
-/* ---- the rule ------------------------------------------------------------------------------------ */
+/* ---- the rule -------------------------------------------------------------------------------- */
 
 const bp_rule bpi_rule_adam = {
     .name = "adam",

@@ -531,8 +531,8 @@ static double exact_f32(enum bpi_map_slot slot, double x) {
     }
 }
 
-/* The largest errors in ulp of f32 that a sweep may find: with AVX2 or AVX-512, and elsewhere. Over all
- * floats that matter they are 0.566, 0.540, 0.547; PyTorch 2.13 has 0.571, 0.549, 0.569. */
+/* The largest errors in ulp of f32 that a sweep may find: with AVX2 or AVX-512, and elsewhere. Over
+ * all floats that matter they are 0.566, 0.540, 0.547; PyTorch 2.13 has 0.571, 0.549, 0.569. */
 static const struct {
     enum bpi_map_slot slot;
     double best, most;

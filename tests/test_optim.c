@@ -372,7 +372,8 @@ END_TEST
 
 enum { MANY = 100 * 1000 + 7 }; /* worth more than one thread, and no multiple of a vector */
 
-/* Five steps on MANY elements with gradients that are all different; returns the new parameter, to be freed. */
+/* Five steps on MANY elements with gradients that are all different; returns the new
+ * parameter, to be freed. */
 static void *adam_on_many(bp_dtype dtype, int threads, bp_executor executor) {
     size_t bytes = MANY * bp_dtype_size(dtype);
     void *result = malloc(bytes);
@@ -419,7 +420,8 @@ START_TEST(adam_has_the_same_bits_with_any_threads_and_instructions) {
 }
 END_TEST
 
-/* A layer whose gradient is wanted in several panels, the last one smaller; its new weight, to be freed. */
+/* A layer whose gradient is wanted in several panels, the last one smaller; its new
+ * weight, to be freed. */
 static double *adam_of_layer(int threads, bp_executor executor) {
     enum { ROWS = 5, IN = 333, OUT = 301 };
     static double numbers[ROWS * IN];

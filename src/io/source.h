@@ -16,7 +16,8 @@ bp_status bpi_source_read(bpi_source *source, void *out, size_t bytes, size_t *g
 int64_t bpi_source_limit(const bpi_source *source);
 void bpi_source_close(bpi_source *source);
 
-/* Unpacks what zlib has packed (RFC 1950) into exactly `size` bytes; false when that fails: memory is short. */
+/* Unpacks what zlib has packed (RFC 1950) into exactly `size` bytes; false when that
+ * fails: memory is short. */
 bool bpi_unpack(const void *packed, size_t bytes, void *out, size_t size);
 
 #endif

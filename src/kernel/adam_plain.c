@@ -1,5 +1,5 @@
-/* The update of Adam as a loop that a compiler vectorises as well as anyone, f32 and f64. Compiled once per
- * instruction set; setting: BPI_TABLE, the name of the pair. */
+/* The update of Adam as a loop that a compiler vectorises as well as anyone, f32 and f64. Compiled
+ * once per instruction set; setting: BPI_TABLE, the name of the pair. */
 #include "adam.h"
 
 #include <math.h>

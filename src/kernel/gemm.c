@@ -33,8 +33,8 @@ const bpi_gemm_kernels *bpi_gemm_kernels_of(bp_dtype dtype) {
     return kernels[bpi_cpu_level()][dtype == BP_F64];
 }
 
-/* Are the rows of op(a), the columns of op(b), the rows of op(b) contiguous? A single one is, whatever
- * its orientation, where its stride is 1. */
+/* Are the rows of op(a), the columns of op(b), the rows of op(b) contiguous? A single one is,
+ * whatever its orientation, where its stride is 1. */
 static bool rows_of_a_contiguous(const bpi_product *p) {
     return !p->transpose_a || (p->m == 1 && p->lda == 1);
 }
@@ -45,9 +45,9 @@ static bool rows_of_b_contiguous(const bpi_product *p) {
     return !p->transpose_b || (p->k == 1 && p->ldb == 1);
 }
 
-/* Where CBLAS is faster than tiles, measured with OpenBLAS 0.3.21 and AVX-512: it packs a as well, which
- * counts once the arrays together are larger than a second cache; and a narrow c leaves most of a tile's
- * lanes idle when a is transposed. */
+/* Where CBLAS is faster than tiles, measured with OpenBLAS 0.3.21 and AVX-512: it packs a as well,
+ * which counts once the arrays together are larger than a second cache; and a narrow c leaves most
+ * of a tile's lanes idle when a is transposed. */
 static bool blas_is_faster(const bpi_product *p, int64_t item) {
     double m = (double)p->m, n = (double)p->n, k = (double)p->k;
     if ((m * k + k * n + m * n) * (double)item > (item == 4 ? 8e6 : 5e6))
@@ -55,7 +55,8 @@ static bool blas_is_faster(const bpi_product *p, int64_t item) {
     return p->transpose_a && p->n > 1 && p->n <= 16 && m * k >= 4096 && p->k >= 32;
 }
 
-/* CBLAS against plain loops: below this many multiplications its call costs more than the product. */
+/* CBLAS against plain loops: below this many multiplications its call costs more
+ * than the product. */
 enum { WORTH_A_CALL = 4096 };
 
 /* From here on more threads are faster: multiplications; for k = 1, elements of c. */
@@ -102,10 +103,10 @@ static bpi_product by_rows(const bpi_product *p) {
                          .transpose_b = !p->transpose_a};
 }
 
-/* ---- pieces ------------------------------------------------------------------------------------ */
+/* ---- pieces ---------------------------------------------------------------------------------- */
 
-/* A piece of c for one thread: about PIECE_ROWS rows, so that a packed panel of b is used often, and
- * no more than one panel wide unless there are many. */
+/* A piece of c for one thread: about PIECE_ROWS rows, so that a packed panel of b is used often,
+ * and no more than one panel wide unless there are many. */
 enum { PIECE_ROWS = 128, FEW_PIECES = 6, MANY_PIECES = 64 };
 
 /* For CBLAS: the pieces are the same for one thread and for many, for its bits may depend on the
@@ -169,7 +170,7 @@ const char *bpi_gemm_choice(const bpi_product *p, bp_dtype dtype) {
     return names[bpi_gemm_prepare(p, dtype, false).way];
 }
 
-/* ---- running ----------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 /* A prepared product with its arrays. */
 typedef struct run {

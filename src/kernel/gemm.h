@@ -44,10 +44,11 @@ typedef struct bpi_gemm {
     bool flipped; /* a product of one column is computed as one of one row: a and b change places */
 } bpi_gemm;
 
-/* Prepares a product of arrays of one dtype, which may be given a bias when it is run if `bias` says so. */
+/* Prepares a product of arrays of one dtype, which may be given a bias when it is run
+ * if `bias` says so. */
 bpi_gemm bpi_gemm_prepare(const bpi_product *p, bp_dtype dtype, bool bias);
-/* Runs it, finished as `f` says, on up to `threads` threads of the pool. The bits do not depend on how
- * many. */
+/* Runs it, finished as `f` says, on up to `threads` threads of the pool. The bits do not depend on
+ * how many. */
 void bpi_gemm_run(const bpi_gemm *g, const bpi_finish *f, const void *a, const void *b, void *c,
                   int threads);
 
@@ -55,7 +56,7 @@ void bpi_gemm_run(const bpi_gemm *g, const bpi_finish *f, const void *a, const v
  * "flat", "blas" or "loops". */
 const char *bpi_gemm_choice(const bpi_product *p, bp_dtype dtype);
 
-/* ---- the ways ---------------------------------------------------------------------------------- */
+/* ---- the ways -------------------------------------------------------------------------------- */
 
 /* Plain loops for every shape and orientation. */
 void bpi_gemm_plain_f32(const bpi_product *p, const bpi_finish *f, const float *a, const float *b,
@@ -67,8 +68,8 @@ void bpi_gemm_plain_f64(const bpi_product *p, const bpi_finish *f, const double 
 void bpi_gemm_finish_f32(const bpi_product *p, const bpi_finish *f, float *c);
 void bpi_gemm_finish_f64(const bpi_product *p, const bpi_finish *f, double *c);
 
-/* c = alpha op(a) op(b) + beta c by CBLAS; false, with nothing done, when the build has none or a size
- * does not fit it, which bpi_blas_ready tells beforehand. */
+/* c = alpha op(a) op(b) + beta c by CBLAS; false, with nothing done, when the build has none or a
+ * size does not fit it, which bpi_blas_ready tells beforehand. */
 bool bpi_blas_ready(const bpi_product *p);
 bool bpi_blas_f32(const bpi_product *p, double alpha, const float *a, const float *b, double beta,
                   float *c);

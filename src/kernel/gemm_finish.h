@@ -17,8 +17,8 @@ static inline vec_mask first_lanes(int64_t count) {
 #endif
 }
 
-/* As bpi_finish; `moved` is the distance in bytes from an element of c to the one that it moves, 0 where
- * there is none. */
+/* As bpi_finish; `moved` is the distance in bytes from an element of c to the one that it moves, 0
+ * where there is none. */
 typedef struct finish {
     real alpha, beta, rate;
     const real *bias;

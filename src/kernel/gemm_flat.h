@@ -1,9 +1,10 @@
-/* Few rows times a matrix without gaps between its rows, read as one array in whole vectors that are aligned
- * if it is. Out of the second cache, loads across two cache lines take nearly twice as long, and in rows of
- * 100 elements most would be.
+/* Few rows times a matrix without gaps between its rows, read as one array in whole vectors that
+ * are aligned if it is. Out of the second cache, loads across two cache lines take nearly twice as
+ * long, and in rows of 100 elements most would be.
  *
- * A period is as many rows as fill FLAT vectors exactly. Each of these has its own sums in a register, lane
- * by lane; in the end the lanes that belong to one column are added up. Only with 32 registers. */
+ * A period is as many rows as fill FLAT vectors exactly. Each of these has its own sums in a
+ * register, lane by lane; in the end the lanes that belong to one column are added up. Only
+ * with 32 registers. */
 #ifndef BPI_KERNEL_GEMM_FLAT_H
 #define BPI_KERNEL_GEMM_FLAT_H
 
@@ -15,7 +16,8 @@ enum { FLAT = BPI_GEMM_FLAT_VECTORS };
 
 #if BPI_VEC_BITS == 512
 
-/* Where the rows of a period end: in vector number `at`, of which the first lanes, `before`, are still theirs. */
+/* Where the rows of a period end: in vector number `at`, of which the first lanes, `before`,
+ * are still theirs. */
 typedef struct row_ends {
     int at[FLAT * LANES];
     vec_mask before[FLAT * LANES];

@@ -1,5 +1,6 @@
-/* Copies of a block of b, k rows of `width` elements (a multiple of LANES) one behind the other, for the
- * tiles of gemm_simd.c. What stands in columns that b does not have is never stored in c. */
+/* Copies of a block of b, k rows of `width` elements (a multiple of LANES) one behind the other,
+ * for the tiles of gemm_simd.c. What stands in columns that b does not have is
+ * never stored in c. */
 #ifndef BPI_KERNEL_GEMM_PACK_H
 #define BPI_KERNEL_GEMM_PACK_H
 
@@ -74,8 +75,8 @@ static inline void v_transpose_quads(vec *v) {
 #endif
 }
 
-/* From b stored transposed: element (r, j) is b[j * ldb + r]. LANES rows of b become one vector per r,
- * QUAD of them at a time. */
+/* From b stored transposed: element (r, j) is b[j * ldb + r]. LANES rows of b become one vector per
+ * r, QUAD of them at a time. */
 static void pack_columns(const real *b, int64_t ldb, int64_t k, int64_t columns, int64_t width,
                          real *panel) {
     for (int64_t j = 0; j < columns; j += LANES) {

@@ -1,14 +1,15 @@
-/* Matrix products in tiles of registers. Compiled once per instruction set and per float type; settings:
- * BPI_BITS (32 or 64) and BPI_TABLE, the name of its table.
+/* Matrix products in tiles of registers. Compiled once per instruction set and per float type;
+ * settings: BPI_BITS (32 or 64) and BPI_TABLE, the name of its table.
  *
- * A tile is ROWS x WIDE vectors of c, kept in registers while k runs: per step WIDE loads of a row of b
- * and, per row, one broadcast of an element of a. The elements of a are read where they are, in either
- * orientation; b is read where it is when few rows of c use it, and else packed, panel by panel, into a
- * buffer that stays in the first cache. This is the inner part of the method of Goto and van de Geijn,
- * "Anatomy of high-performance matrix multiplication", 2008, without its packing of a.
+ * A tile is ROWS x WIDE vectors of c, kept in registers while k runs: per step WIDE loads of a row
+ * of b and, per row, one broadcast of an element of a. The elements of a are read where they are,
+ * in either orientation; b is read where it is when few rows of c use it, and else packed, panel by
+ * panel, into a buffer that stays in the first cache. This is the inner part of the method of Goto
+ * and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008,
+ * without its packing of a.
  *
- * Every element of c is the sum over blocks of k, whose depth follows from k alone, of sums in the order
- * of k: the same bits however c is cut into tiles and blocks. */
+ * Every element of c is the sum over blocks of k, whose depth follows from k alone, of sums in the
+ * order of k: the same bits however c is cut into tiles and blocks. */
 #include "gemm_simd.h"
 
 #include "gemm_finish.h"
@@ -22,7 +23,8 @@ enum { ROWS = 8, WIDE = 3 };
 enum { ROWS = 6, WIDE = 2 };
 #endif
 
-/* The most steps of k in one go: a packed panel and the rows of a fit the first cache of 48 KB (32 KB). */
+/* The most steps of k in one go: a packed panel and the rows of a fit the first cache
+ * of 48 KB (32 KB). */
 #ifndef DEPTH
 enum { DEPTH = BPI_VEC_BITS == 512 ? 208 : 256 };
 #endif
@@ -62,8 +64,8 @@ ALWAYS_INLINE void sum_tile(const tile_call *t, int rows, int wide, bool part, v
     }
 }
 
-/* What is done once per tile, not once per step of k, is one function for all sizes: inlined into each it
- * would be most of the code. */
+/* What is done once per tile, not once per step of k, is one function for all sizes: inlined into
+ * each it would be most of the code. */
 static __attribute__((noinline)) void store_tile(const tile_call *t, int rows, int wide,
                                                  const vec *sum) {
     const finish f = t->finish; /* not to be read again after every store */
@@ -115,8 +117,8 @@ ALWAYS_INLINE void run_tile(const tile_call *t, int rows, int wide) {
     store_tile(t, rows, wide, done);
 }
 
-/* The sizes of tiles that there are: few rows are as wide as the registers allow, for the latency of a
- * fused multiply-add is 4 steps and a product with few rows has nothing else to overlap. */
+/* The sizes of tiles that there are: few rows are as wide as the registers allow, for the latency
+ * of a fused multiply-add is 4 steps and a product with few rows has nothing else to overlap. */
 #define FEW_ROWS(X) \
     X(1, 1)         \
     X(1, 2)         \
@@ -147,9 +149,10 @@ TILES(TILE)
 #define TILE_ENTRY(rows, wide) [rows][wide] = tile_##rows##_##wide,
 static void (*const tiles[ROWS + 1][9])(const tile_call *) = {TILES(TILE_ENTRY)};
 
-/* ---- the product ------------------------------------------------------------------------------ */
+/* ---- the product ----------------------------------------------------------------------------- */
 
-/* Cuts `count` into pieces of at most `most`, as even as they can be: the size of a piece, at least 1. */
+/* Cuts `count` into pieces of at most `most`, as even as they can be: the size of a
+ * piece, at least 1. */
 static int64_t even_piece(int64_t count, int64_t most) {
     if (count <= most)
         return count > 0 ? count : 1;
@@ -177,7 +180,8 @@ static tiling tiling_of(const bpi_product *p, int64_t rows, void *panel) {
     return g;
 }
 
-/* The columns of t->column.. of the block, `columns` of them, for one block of k, whose b is at `b`. */
+/* The columns of t->column.. of the block, `columns` of them, for one block of k,
+ * whose b is at `b`. */
 static void run_panel(const bpi_gemm_work *work, const bpi_block *block, const tiling *g,
                       tile_call *t, int64_t k0, int64_t columns) {
     const bpi_product *p = work->product;
@@ -199,8 +203,8 @@ static void run_panel(const bpi_gemm_work *work, const bpi_block *block, const t
     }
 }
 
-/* How the sums of the block of k from k0 are stored: the first one meets what c held, the last one is
- * finished. */
+/* How the sums of the block of k from k0 are stored: the first one meets what c held, the last one
+ * is finished. */
 static finish finish_at(const bpi_gemm_work *work, int64_t k0, int64_t depth) {
     finish f = finish_of(work);
     if (k0 > 0)
@@ -213,8 +217,8 @@ static finish finish_at(const bpi_gemm_work *work, int64_t k0, int64_t depth) {
     return f;
 }
 
-/* How many of the `left` columns the next panel takes: whole vectors, as many panels as there must be,
- * and as even as they can be. */
+/* How many of the `left` columns the next panel takes: whole vectors, as many panels as there must
+ * be, and as even as they can be. */
 static int64_t panel_width(int64_t left, int64_t most) {
     int64_t width = most;
     if (left > most)

@@ -1,12 +1,12 @@
-/* Products that tiles serve badly: few rows times a transposed matrix, as dot products; and small k, a
- * sum of outer products, which costs what reading and writing c costs. */
+/* Products that tiles serve badly: few rows times a transposed matrix, as dot products; and small
+ * k, a sum of outer products, which costs what reading and writing c costs. */
 #ifndef BPI_KERNEL_GEMM_THIN_H
 #define BPI_KERNEL_GEMM_THIN_H
 
 #include "gemm_finish.h"
 #include "gemm_pack.h"
 
-/* ---- dot products ----------------------------------------------------------------------------- */
+/* ---- dot products ---------------------------------------------------------------------------- */
 
 /* A tile of dot products has DOT_ROWS rows at most, and as many columns as the registers allow. */
 enum { DOT_ROWS = 4, DOT_COLUMNS = 8 };
@@ -113,9 +113,10 @@ static void gemm_dots(const bpi_gemm_work *work, const bpi_block *block, void *p
     }
 }
 
-/* ---- small products --------------------------------------------------------------------------- */
+/* ---- small products -------------------------------------------------------------------------- */
 
-/* One vector per row of c, element after element of op(a): no packing, no tiles, nothing to set up. */
+/* One vector per row of c, element after element of op(a): no packing, no tiles,
+ * nothing to set up. */
 static void gemm_small(const bpi_gemm_work *work, const bpi_block *block, void *panel) {
     const bpi_product *p = work->product;
     int64_t row_a = p->transpose_a ? 1 : p->lda, step_a = p->transpose_a ? p->lda : 1;
@@ -143,13 +144,13 @@ static void gemm_small(const bpi_gemm_work *work, const bpi_block *block, void *
     }
 }
 
-/* ---- outer products --------------------------------------------------------------------------- */
+/* ---- outer products -------------------------------------------------------------------------- */
 
 /* Products of at most MAX_DEPTH columns by rows: a sum of outer products in one pass over c. */
 enum { MAX_DEPTH = BPI_GEMM_OUTER };
 
-/* What is known when the loops are compiled: the depth, and whether c is read, and whether it has no
- * more to it than sums (no bias, no relu, nothing moved). */
+/* What is known when the loops are compiled: the depth, and whether c is read, and whether it has
+ * no more to it than sums (no bias, no relu, nothing moved). */
 typedef struct outer_kind {
     int depth;
     bool add, bare;
@@ -209,10 +210,10 @@ ALWAYS_INLINE void outer_by_rows(const bpi_gemm_work *work, const bpi_block *blo
     }
 }
 
-/* Rows of c without gaps, as one array in whole aligned vectors: a store across two cache lines costs two,
- * and a load from where part of a vector was just stored waits. A vector that rows share takes its lanes
- * from all of them. `b` holds the rows of op(b), each `ldb` elements and going on from its start again
- * after n. */
+/* Rows of c without gaps, as one array in whole aligned vectors: a store across two cache lines
+ * costs two, and a load from where part of a vector was just stored waits. A vector that rows share
+ * takes its lanes from all of them. `b` holds the rows of op(b), each `ldb` elements and going on
+ * from its start again after n. */
 ALWAYS_INLINE void outer_by_vectors(const bpi_gemm_work *work, const bpi_block *block,
                                     outer_kind kind, const real *b, int64_t ldb) {
     const bpi_product p = *work->product;

@@ -1,9 +1,9 @@
 /* Elementwise ("map") kernels: y[i] = f(x[0][i], x[1][i], ...) for i < n, found by slot and dtype.
  *
- * They are what a block-at-a-time interpreter calls on blocks that fit a cache, and a plain executor
- * on whole arrays. Arrays are contiguous, at any alignment; y may be identical to any x[k] of the
- * same element size, and never overlaps one partly. A value depends on its operands and on the
- * instruction set only, never on n, on its position or on the alignment.
+ * They are what a block-at-a-time interpreter calls on blocks that fit a cache, and a plain
+ * executor on whole arrays. Arrays are contiguous, at any alignment; y may be identical to any x[k]
+ * of the same element size, and never overlaps one partly. A value depends on its operands and on
+ * the instruction set only, never on n, on its position or on the alignment.
  *
  * A kernel returns BP_OK, or BP_ERR_ARITHMETIC for an integer division by zero or out of range
  * (INT_MIN / -1), whose results are then undefined; it never traps. */
@@ -90,7 +90,8 @@ enum bpi_map_slot { BPI_MAP_NONE = 0, BPI_MAP_LIST(BPI_MAP_ENUM) BPI_MAP_COUNT }
 bpi_map_fn *bpi_map(enum bpi_map_slot slot, bp_dtype dtype);
 /* Returns the kernel in portable C; NULL where a slot is not defined for a dtype. */
 bpi_map_fn *bpi_map_reference(enum bpi_map_slot slot, bp_dtype dtype);
-/* Returns the name of a slot, e.g. "sigmoid", and its number of operands; "none" and 0 when unknown. */
+/* Returns the name of a slot, e.g. "sigmoid", and its number of operands; "none"
+ * and 0 when unknown. */
 const char *bpi_map_name(enum bpi_map_slot slot);
 int bpi_map_arity(enum bpi_map_slot slot);
 

@@ -1,6 +1,6 @@
-/* The elementwise kernels that a compiler vectorises as well as anyone: integer arithmetic, comparisons and
- * selection of all element types, as one table. Compiled once per instruction set above the one that the
- * whole library is compiled for; setting: BPI_TABLE, the table's name. */
+/* The elementwise kernels that a compiler vectorises as well as anyone: integer arithmetic,
+ * comparisons and selection of all element types, as one table. Compiled once per instruction set
+ * above the one that the whole library is compiled for; setting: BPI_TABLE, the table's name. */
 #include "map.h"
 
 #include "map_names.inc"

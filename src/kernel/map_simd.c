@@ -1,5 +1,5 @@
-/* The elementwise kernels of f32 or f64 on vectors (vec.h, vec_math.h), as one table. Compiled once per
- * instruction set and float type; settings: BPI_BITS (32 or 64), BPI_TABLE (the table's name).
+/* The elementwise kernels of f32 or f64 on vectors (vec.h, vec_math.h), as one table. Compiled once
+ * per instruction set and float type; settings: BPI_BITS (32 or 64), BPI_TABLE (the table's name).
  * Arithmetic gives the bits of map_arith.inc. */
 #include "map.h"
 
@@ -38,16 +38,16 @@ static inline vec v_leaky_relu_grad(vec a, vec gy, vec slope) {
 static inline vec v_gelu_grad(vec x, vec gy) { return v_mul(gy, v_gelu_slope(x)); }
 static inline vec v_gelu_tanh_grad(vec x, vec gy) { return v_mul(gy, v_gelu_tanh_slope(x)); }
 
-/* An array of LARGE elements, which no cache keeps, is better written past the caches: the lines of y need not
- * be read first. In place they are there already. */
+/* An array of LARGE elements, which no cache keeps, is better written past the caches: the lines of
+ * y need not be read first. In place they are there already. */
 enum { LARGE = ((size_t)8 << 20) / sizeof(real) };
 
 static __attribute__((noinline)) bool is_large(int arity, const void *const *x, const void *y) {
     return x[0] != y && x[arity - 1] != y && (uintptr_t)y % sizeof(vec) == 0;
 }
 
-/* Stores a vector, past the caches or not, and then fetches operand x ahead. Which of the two must not look
- * constant, or the compiler makes two loops of every loop. */
+/* Stores a vector, past the caches or not, and then fetches operand x ahead. Which of the two must
+ * not look constant, or the compiler makes two loops of every loop. */
 static inline void put(const real *x, real *y, vec a, bool past) {
     enum { AHEAD = 2048 / sizeof(real) };
     __asm__ volatile("" : "+r"(past));

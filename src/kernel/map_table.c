@@ -1,5 +1,5 @@
-/* Finds the best elementwise kernel: the table of the instruction set in use, then those of the lower
- * ones, then the portable reference. */
+/* Finds the best elementwise kernel: the table of the instruction set in use, then those of the
+ * lower ones, then the portable reference. */
 #include "cpu.h"
 #include "map.h"
 

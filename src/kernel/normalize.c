@@ -1,5 +1,5 @@
-/* Layer normalisation and its gradient: the portable reference, in double precision, and the choice of the
- * vector kernels. */
+/* Layer normalisation and its gradient: the portable reference, in double precision, and the choice
+ * of the vector kernels. */
 #include "normalize.h"
 
 #include <math.h>
@@ -30,7 +30,8 @@ void bpi_normalize_fast(const bpi_norm *a, double epsilon, bp_dtype dtype) {
         bpi_normalize_reference(a, epsilon, dtype);
 }
 
-/* Two sums for every column, in as many levels (rows_simd.c); the references add in double precision. */
+/* Two sums for every column, in as many levels (rows_simd.c); the references add in
+ * double precision. */
 size_t bpi_norm_workspace(int64_t n, size_t item) {
     return 2 * (size_t)n * (BPI_NORM_LEVELS * item > sizeof(double) ? BPI_NORM_LEVELS * item : 8);
 }

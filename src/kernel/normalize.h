@@ -1,4 +1,5 @@
-/* Layer normalisation: rows with mean 0 and variance 1, times a scale, plus a shift. f32 and f64. */
+/* Layer normalisation: rows with mean 0 and variance 1, times a scale, plus a
+ * shift. f32 and f64. */
 #ifndef BPI_KERNEL_NORMALIZE_H
 #define BPI_KERNEL_NORMALIZE_H
 
@@ -11,13 +12,13 @@ typedef struct bpi_norm {
     void *y, *r;
 } bpi_norm;
 
-/* y = (x - mean) r scale + shift with r = 1 / √(variance + epsilon), where mean and variance (over n, not
- * n - 1) are those of each row. */
+/* y = (x - mean) r scale + shift with r = 1 / √(variance + epsilon), where mean and variance (over
+ * n, not n - 1) are those of each row. */
 void bpi_normalize_reference(const bpi_norm *a, double epsilon, bp_dtype dtype);
 void bpi_normalize_fast(const bpi_norm *a, double epsilon, bp_dtype dtype);
 
-/* With u = (x - mean) r: gx = r (h - mean of h - u mean of h u), where h = g scale and g is the cotangent of y;
- * gscale[n] = Σ g u and gshift[n] = Σ g over the rows. */
+/* With u = (x - mean) r: gx = r (h - mean of h - u mean of h u), where h = g scale and g is the
+ * cotangent of y; gscale[n] = Σ g u and gshift[n] = Σ g over the rows. */
 typedef struct bpi_norm_grad {
     int64_t rows, n;
     const void *x, *r, *scale, *g;

@@ -178,7 +178,7 @@ void bpi_pool_run(int threads, int pieces, void (*piece)(void *context, int inde
     atomic_flag_clear(&pool.busy);
 }
 
-/* ---- arrays in parts ----------------------------------------------------------------------------- */
+/* ---- arrays in parts ------------------------------------------------------------------------- */
 
 /* Elements of a part, and from how many on a second thread is worth waking. */
 enum { PART = 32 * 1024, WORTH_THREADS = 2 * PART, MOST_PARTS = 1024 };

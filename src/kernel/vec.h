@@ -1,12 +1,12 @@
-/* A thin vector layer over SIMDe: one type `vec` of LANES elements `real`, for code that is compiled
- * once per instruction set and per float type.
+/* A thin vector layer over SIMDe: one type `vec` of LANES elements `real`, for code that is
+ * compiled once per instruction set and per float type.
  *
- * Settings: BPI_BITS, 32 (f32) or 64 (f64). The width is the widest that the compiler may use: 512 bits
- * (AVX-512 F, DQ, BW, VL), 256 (AVX2 + FMA), else 128 (SSE2, or NEON through SIMDe). The 512-bit level
- * exists on x86 only and so uses intrinsics directly where SIMDe has none.
+ * Settings: BPI_BITS, 32 (f32) or 64 (f64). The width is the widest that the compiler may use: 512
+ * bits (AVX-512 F, DQ, BW, VL), 256 (AVX2 + FMA), else 128 (SSE2, or NEON through SIMDe). The
+ * 512-bit level exists on x86 only and so uses intrinsics directly where SIMDe has none.
  *
- * v_fma rounds once where BPI_VEC_FMA is 1 and twice on plain SSE2. The order of operands of v_max and
- * v_min matters: both return the second operand when either is NaN, and when both are zero. */
+ * v_fma rounds once where BPI_VEC_FMA is 1 and twice on plain SSE2. The order of operands of v_max
+ * and v_min matters: both return the second operand when either is NaN, and when both are zero. */
 #ifndef BPI_KERNEL_VEC_H
 #define BPI_KERNEL_VEC_H
 
@@ -219,8 +219,8 @@ static inline vec v_max(vec a, vec b) { return V_OP(max)(a, b); }
 static inline vec v_min(vec a, vec b) { return V_OP(min)(a, b); }
 #endif
 
-/* Adding V_ROUND to |a| < 2^(MANTISSA_BITS - 2) rounds a to the nearest integer n, which then stands in
- * the low bits of the sum; subtracting it again gives n. */
+/* Adding V_ROUND to |a| < 2^(MANTISSA_BITS - 2) rounds a to the nearest integer n, which then
+ * stands in the low bits of the sum; subtracting it again gives n. */
 #define V_ROUND (REAL(1.5) * ((real_bits)1 << MANTISSA_BITS))
 
 /* Returns 2^n for a sum n + V_ROUND, where 2^n is a normal number. */
@@ -229,7 +229,8 @@ static inline vec v_pow2(vec sum) {
     return v_real(V_INT(add)(n, v_bits(v_set(1))));
 }
 
-/* Returns a 2^n for an integer |n| < 2^(exponent bits), rounding once where the result is denormal. */
+/* Returns a 2^n for an integer |n| < 2^(exponent bits), rounding once where the
+ * result is denormal. */
 static inline vec v_scale(vec a, vec n) {
 #if BPI_VEC_BITS == 512
     return V_OP(scalef)(a, n);
@@ -249,8 +250,8 @@ static inline vec v_exponent(vec a) { return V_NATIVE(getexp)(a); }
 #endif
 
 #if BPI_VEC_BITS < 512
-/* Writes a positive, normal, finite a as m 2^(k + bias - EXPONENT_BIAS) with 0.75 <= m < 1.5; returns m. The
- * exponent counts from 0.75, as an integer with a bias. */
+/* Writes a positive, normal, finite a as m 2^(k + bias - EXPONENT_BIAS) with 0.75 <= m < 1.5;
+ * returns m. The exponent counts from 0.75, as an integer with a bias. */
 static inline vec v_split_normal(vec a, vec bias, vec *k) {
     const vec two23 = v_set((real)((real_bits)1 << MANTISSA_BITS));
     const vec_bits one = v_bits(v_set(1));
@@ -262,8 +263,9 @@ static inline vec v_split_normal(vec a, vec bias, vec *k) {
 }
 #endif
 
-/* Writes a > 0 as m 2^k with 0.75 <= m < 1.5; returns m. At 512 bits a may be anything: then m is NaN
- * for a < 0, and k is -inf, inf or NaN for 0, inf, NaN. Otherwise a must be positive and finite. */
+/* Writes a > 0 as m 2^k with 0.75 <= m < 1.5; returns m. At 512 bits a may be anything: then m is
+ * NaN for a < 0, and k is -inf, inf or NaN for 0, inf, NaN. Otherwise a must be
+ * positive and finite. */
 static inline vec v_split(vec a, vec *k) {
 #if BPI_VEC_BITS == 512
     vec m = v_mantissa(a);
@@ -279,7 +281,8 @@ static inline vec v_split(vec a, vec *k) {
 }
 
 #if BPI_VEC_BITS == 256 && BPI_BITS == 32
-/* Tells whether all elements are positive, normal and finite: bits - bits(FLT_MIN) < 0x7f000000, unsigned. */
+/* Tells whether all elements are positive, normal and finite: bits - bits(FLT_MIN) <
+ * 0x7f000000, unsigned. */
 static inline int v_all_normal(vec a) {
     vec_bits from = V_INT(add)(v_bits(a), V_INT(set1)(0x7f800000));
     vec_bits normal = V_INT(cmpgt)(V_INT(set1)(-0x1000000), from);
@@ -288,9 +291,10 @@ static inline int v_all_normal(vec a) {
 #endif
 
 #if BPI_VEC_BITS == 512
-/* Returns table[i] for the integer i that is the lowest 4 bits of each element of a. The permutations
- * with two sources are used throughout: the one with one source waits for the last value of the register
- * that it writes on some CPUs (as does vrange, which is why it is not used at all). */
+/* Returns table[i] for the integer i that is the lowest 4 bits of each element of a. The
+ * permutations with two sources are used throughout: the one with one source waits for the last
+ * value of the register that it writes on some CPUs (as does vrange, which is why it is
+ * not used at all). */
 static inline vec v_lookup16(vec a, const real *table) {
     vec low = v_load(table), high = v_load(table + 16 - LANES);
     return V_OP(permutex2var)(low, v_bits(a), high);
@@ -335,7 +339,8 @@ typedef vec vec_part;
 #endif
 
 /* Returns c[0] + c[1] x + ... + c[degree] x^degree. Even and odd powers are summed apart: half the
- * latency of Horner's rule for one more product. `degree` is a constant, so the loops are unrolled. */
+ * latency of Horner's rule for one more product. `degree` is a constant, so the
+ * loops are unrolled. */
 static inline vec v_poly(vec x, const real *c, int degree) {
     vec x2 = v_mul(x, x);
     vec p = v_set(c[degree]), q = v_set(c[degree - 1]);

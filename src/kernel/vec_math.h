@@ -1,10 +1,10 @@
-/* Elementary functions on a `vec` (vec.h), for f32 and f64 alike: exp, expm1, log, log1p, tanh, sigmoid,
- * softplus, erf and the normal distribution.
+/* Elementary functions on a `vec` (vec.h), for f32 and f64 alike: exp, expm1, log, log1p, tanh,
+ * sigmoid, softplus, erf and the normal distribution.
  *
  * Method: an argument is reduced by exponent (Cody and Waite 1980: x = n ln 2 + r with ln 2 in two
  * parts, so that n LN2_HIGH is exact), the rest is a polynomial (vec_tables.h). The whole range is
- * served: denormals, infinities, NaN; results underflow gradually. The bounds in ulp are stated and checked
- * in tests/test_map_kernels.c. */
+ * served: denormals, infinities, NaN; results underflow gradually. The bounds in ulp are stated and
+ * checked in tests/test_map_kernels.c. */
 #ifndef BPI_KERNEL_VEC_MATH_H
 #define BPI_KERNEL_VEC_MATH_H
 
@@ -31,8 +31,8 @@ static inline vec exp_times(vec a, vec r, vec sum) {
     return v_scale(v_fma(a, q, a), v_sub(sum, v_set(V_ROUND)));
 }
 
-/* The same for n a multiple of 1/16 where a register can be a table of 2^(j / 16) (Tang 1989): a shorter
- * polynomial for one permutation, and half an ulp less exact. */
+/* The same for n a multiple of 1/16 where a register can be a table of 2^(j / 16) (Tang 1989): a
+ * shorter polynomial for one permutation, and half an ulp less exact. */
 #if BPI_VEC_BITS == 512
 #define FAST_ROUND (V_ROUND / 16)
 static inline vec exp_times_fast(vec a, vec r, vec sum) {
@@ -45,8 +45,8 @@ static inline vec exp_times_fast(vec a, vec r, vec sum) {
 static inline vec exp_times_fast(vec a, vec r, vec sum) { return exp_times(a, r, sum); }
 #endif
 
-/* With a table, 0.56 ulp: what its rounding takes away is added to r. Where x is so large that r is no
- * remainder, or infinite, n alone makes the result infinite or 0. */
+/* With a table, 0.56 ulp: what its rounding takes away is added to r. Where x is so large that r is
+ * no remainder, or infinite, n alone makes the result infinite or 0. */
 #if BPI_VEC_BITS == 512
 static inline vec v_exp(vec x) {
     vec sum, r = reduce_exp(x, FAST_ROUND, &sum), square = v_mul(r, r);
@@ -55,8 +55,8 @@ static inline vec v_exp(vec x) {
     return v_scale(v_select(v_less(square, v_set(1)), y, a), v_sub(sum, v_set(FAST_ROUND)));
 }
 #elif BPI_VEC_BITS == 256 && BPI_BITS == 32
-/* 2^(j / 8) (1 + q) 2^n as (2^(j / 8) 2^k) (1 + q) 2^(n - k), k = floor(n / 2): rounded once where it is
- * denormal. */
+/* 2^(j / 8) (1 + q) 2^n as (2^(j / 8) 2^k) (1 + q) 2^(n - k), k = floor(n / 2): rounded once where
+ * it is denormal. */
 static inline vec v_exp(vec x) {
     vec t = v_max(v_set(EXP_LOWEST), v_min(v_set(EXP_HIGHEST), x));
     vec sum, r = reduce_exp(t, V_ROUND / 8, &sum);
@@ -81,8 +81,8 @@ static inline vec v_exp(vec x) {
 /* exp(-|x|): cannot overflow. */
 static inline vec exp_minus(vec x) { return v_exp(v_or(x, v_set(REAL(-0.0)))); }
 
-/* sigmoid(x) = a - a e / (1 + e), a = x < 0 ? e : 1, e = exp(-|x|). This form halves the rounding error
- * of the quotient a / (1 + e). */
+/* sigmoid(x) = a - a e / (1 + e), a = x < 0 ? e : 1, e = exp(-|x|). This form halves the rounding
+ * error of the quotient a / (1 + e). */
 static inline vec v_sigmoid(vec x) {
     vec e = exp_minus(x), one = v_set(1);
     vec a = v_select(v_less(x, v_set(0)), e, one);
@@ -134,7 +134,8 @@ static inline vec v_tanh(vec x) {
     return W_JOIN(low, high);
 }
 #else
-/* tanh |x| = (1 - u) / (1 + u), u = exp(-2|x|) = s expm1(r) + s; both sides are rounded only once. */
+/* tanh |x| = (1 - u) / (1 + u), u = exp(-2|x|) = s expm1(r) + s; both sides are
+ * rounded only once. */
 static inline vec v_tanh(vec x) {
     const vec one = v_set(1);
     vec z = v_max(v_set(EXPM1_LOWEST), v_mul(v_abs(x), v_set(-2)));
@@ -198,7 +199,8 @@ static inline vec log_of_split(vec m, vec k) {
     return log_sum(high, r, v_fma(v_mul(r, v_set(-0.5f)), r, p));
 }
 
-/* Selecting what is not normal takes as long as the rest: it is done only where there is something. */
+/* Selecting what is not normal takes as long as the rest: it is done only where
+ * there is something. */
 static inline vec v_log(vec x) {
     vec k, m;
     if (v_all_normal(x)) {
@@ -227,7 +229,8 @@ static inline vec v_log1p(vec x) {
     return v_select(v_less(v_abs(x), v_set(REAL_TINY)), x, y);
 }
 
-/* softplus(x) = max(x, 0) + log(1 + e), e = exp(-|x|); 1 + e = 2 (1 + (e - 1) / 2) where e >= 1/2. */
+/* softplus(x) = max(x, 0) + log(1 + e), e = exp(-|x|); 1 + e = 2 (1 + (e - 1) /
+ * 2) where e >= 1/2. */
 static inline vec v_softplus(vec x) {
     vec e = exp_minus(x);
     vec_mask small = v_less(e, v_set(REAL(0.5)));

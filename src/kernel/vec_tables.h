@@ -1,6 +1,6 @@
-/* The constants of vec_math.h for f32 and f64. Every polynomial and rational function is a minimax fit of
- * our own: Remez exchange in 50 digits, weighted for the relative error of the function it serves, then
- * rounded. Beside each stands the largest relative error that the fit makes. */
+/* The constants of vec_math.h for f32 and f64. Every polynomial and rational function is a minimax
+ * fit of our own: Remez exchange in 50 digits, weighted for the relative error of the function it
+ * serves, then rounded. Beside each stands the largest relative error that the fit makes. */
 #ifndef BPI_KERNEL_VEC_TABLES_H
 #define BPI_KERNEL_VEC_TABLES_H
 
@@ -46,10 +46,11 @@ static const real log_poly[] = {-0x1p-1f,        0x1.5555a6p-2f,  -0x1.000024p-2
                                 0x1.99685cp-3f,  -0x1.54f23cp-3f, 0x1.2897a6p-3f,
                                 -0x1.0d9004p-3f, 0x1.abf754p-4f,  -0x1.6fe796p-5f};
 
-/* log in two steps (Tang 1990): c near 1 / m with so few bits that r = c m - 1 is exact, log m = -log c +
- * log(1 + r). -log c is a multiple of 2^-12 and what is left of it; c = 1 and 0 near m = 1. The polynomial
- * is (log(1 + r) - r) / r^2. First with 32 c, chosen by five bits of m (bits(m) >> 18), 0.75 <= m < 1.5, so
- * that |r| <= 1/32: 2^-32.2 of log; for m < 1 the tables have -log c + ln 2. */
+/* log in two steps (Tang 1990): c near 1 / m with so few bits that r = c m - 1 is exact, log m =
+ * -log c + log(1 + r). -log c is a multiple of 2^-12 and what is left of it; c = 1 and 0 near m =
+ * 1. The polynomial is (log(1 + r) - r) / r^2. First with 32 c, chosen by five bits of m (bits(m)
+ * >> 18), 0.75 <= m < 1.5, so that |r| <= 1/32: 2^-32.2 of log; for m < 1 the tables
+ * have -log c + ln 2. */
 static const real log32_inverse[] = {
     0x1p+0f,    0x1.e8p-1f, 0x1.d8p-1f, 0x1.dp-1f,  0x1.cp-1f,  0x1.b8p-1f, 0x1.a8p-1f, 0x1.ap-1f,
     0x1.98p-1f, 0x1.88p-1f, 0x1.8p-1f,  0x1.78p-1f, 0x1.7p-1f,  0x1.68p-1f, 0x1.6p-1f,  0x1.58p-1f,
@@ -92,9 +93,10 @@ static const real tail_q[] = {0x1p+0f,        0x1.ac202ep+0f, 0x1.32f182p+0f,
 
 /* tanh on 32 intervals, chosen by the exponent and three bits of the mantissa of s = t + 0.625 (so
  * 0 <= t < 9.375; entry i serves the s with (bits(s) >> 20) mod 32 = i): with d = t - mid,
- * tanh(t) = a min(t, b) + d (c1 + d (c2 + d (c3 + d (c4 + d c5)))), 2^-29.7. Beside the first term, which is
- * added last, the others are small, and so are their errors. mid is chosen so that a = tanh(mid) / min(mid, b)
- * is nearly a float, as in Gal's accurate tables. b is the least t for which s is rounded to 1.625. */
+ * tanh(t) = a min(t, b) + d (c1 + d (c2 + d (c3 + d (c4 + d c5)))), 2^-29.7. Beside the first term,
+ * which is added last, the others are small, and so are their errors. mid is chosen so that a =
+ * tanh(mid) / min(mid, b) is nearly a float, as in Gal's accurate tables. b is the least t for
+ * which s is rounded to 1.625. */
 #define TANH_BEND 0x1.fffffep-1f
 static const real tanh_mid[] = {
     0x1.8002f8p+0f, 0x1.bffcecp+0f, 0x1.ffef5ep+0f, 0x1.1ff44ep+1f, 0x1.3ff9acp+1f, 0x1.600024p+1f,

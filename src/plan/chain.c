@@ -1,9 +1,9 @@
-/* Running a chain: the domain is cut into blocks, some whole rows of it or a part of one, and all ops run
- * on a block before the next one (chain_prepare.c chooses the size).
+/* Running a chain: the domain is cut into blocks, some whole rows of it or a part of one, and all
+ * ops run on a block before the next one (chain_prepare.c chooses the size).
  *
- * For each block every operand is a contiguous run of elements: as it lies in memory where it has the
- * shape of the domain, else out of a small buffer that it is spread into; a scalar, or a row that repeats,
- * is spread only once. The order of every sum depends on the shapes only. */
+ * For each block every operand is a contiguous run of elements: as it lies in memory where it has
+ * the shape of the domain, else out of a small buffer that it is spread into; a scalar, or a row
+ * that repeats, is spread only once. The order of every sum depends on the shapes only. */
 #include "chain.h"
 
 #include <string.h>
@@ -12,7 +12,7 @@
 #include "kernel/pool.h"
 #include "kernel/reduce.h"
 
-/* ---- spreading ---------------------------------------------------------------------------------- */
+/* ---- spreading ------------------------------------------------------------------------------- */
 
 static void splat(size_t item, const void *from, void *to, int64_t n) {
     if (item == 4) {
@@ -72,7 +72,8 @@ static int64_t next_row(const bpi_chain *c, const bpi_feed *x, int64_t place, in
     return place;
 }
 
-/* Writes elements first .. first+n of an operand, broadcast, to `to`: a part of a row, or whole rows. */
+/* Writes elements first .. first+n of an operand, broadcast, to `to`: a part of a
+ * row, or whole rows. */
 static void spread(const bpi_chain *c, const bpi_feed *x, const char *data, int64_t first,
                    int64_t n, char *to) {
     int64_t index[BP_MAX_RANK];
@@ -85,10 +86,11 @@ static void spread(const bpi_chain *c, const bpi_feed *x, const char *data, int6
     }
 }
 
-/* ---- sums --------------------------------------------------------------------------------------- */
+/* ---- sums ------------------------------------------------------------------------------------ */
 
-/* The sums of the columns of a block go to the row that is left: the block is whole rows of it, or a part of
- * one that begins at column first % row. The first block that reaches a column writes it. */
+/* The sums of the columns of a block go to the row that is left: the block is whole rows of it, or
+ * a part of one that begins at column first % row. The first block that reaches a
+ * column writes it. */
 static void add_rows(const bpi_chain *c, const bpi_chain_sum *sum, const void *x, int64_t first,
                      int64_t n, void *partial) {
     const size_t item = bp_dtype_size(sum->dtype);
@@ -122,10 +124,10 @@ static double sum_block(const bpi_chain_sum *sum, const void *x, int64_t n) {
     return sum->dtype == BP_F64 ? total : (double)single;
 }
 
-/* ---- running ------------------------------------------------------------------------------------ */
+/* ---- running --------------------------------------------------------------------------------- */
 
-/* How many elements from `first` on, and before `end`, are the next block: never more than the rest of a
- * long row. */
+/* How many elements from `first` on, and before `end`, are the next block: never more than the rest
+ * of a long row. */
 static int64_t block_at(const bpi_chain *c, int64_t first, int64_t end) {
     int64_t n = c->block;
     if (c->row > c->block && c->row - first % c->row < n)
@@ -173,8 +175,8 @@ static void sum_up(const bpi_chain *c, values *v, int64_t first, int64_t n) {
     }
 }
 
-/* Makes elements first .. first+n of an operand that is not there as a whole: a part of a long row is used
- * where it lies. */
+/* Makes elements first .. first+n of an operand that is not there as a whole: a part of a long row
+ * is used where it lies. */
 static void feed_rows(const bpi_chain *c, values *v, int k, int64_t first, int64_t n) {
     const bpi_feed *x = &c->feed[k];
     int64_t index[BP_MAX_RANK];
@@ -226,9 +228,10 @@ static bp_status run_part(const bpi_chain *c, int64_t first, int64_t end) {
     return status;
 }
 
-/* ---- threads ------------------------------------------------------------------------------------ */
+/* ---- threads --------------------------------------------------------------------------------- */
 
-/* Without sums the elements do not depend on each other. Ops that can fail are never part of a chain. */
+/* Without sums the elements do not depend on each other. Ops that can fail are
+ * never part of a chain. */
 static void run_one_part(void *context, int64_t first, int64_t n) {
     run_part(context, first, first + n);
 }

@@ -1,5 +1,5 @@
-/* Chains: elementwise ops that run together, block by block, so that what one op hands to the next stays
- * in the first-level cache; with broadcast operands, several results, and sums at the end. */
+/* Chains: elementwise ops that run together, block by block, so that what one op hands to the next
+ * stays in the first-level cache; with broadcast operands, several results, and sums at the end. */
 #ifndef BPI_PLAN_CHAIN_H
 #define BPI_PLAN_CHAIN_H
 
@@ -67,11 +67,11 @@ typedef struct bpi_chain {
     const int *threads; /* as bp_set_threads takes it */
 } bpi_chain;
 
-/* Completes a chain whose ops, sums and feed items are filled in: `types` are those of the operands, over
- * a domain of shape `domain`. */
+/* Completes a chain whose ops, sums and feed items are filled in: `types` are those of the
+ * operands, over a domain of shape `domain`. */
 void bpi_chain_prepare(bpi_chain *chain, const bp_type *const *types, const bp_shape *domain);
-/* Tells whether output `output` may be written where operand `input` is read: every op that reads the
- * operand has done so, element by element, before the output is written. */
+/* Tells whether output `output` may be written where operand `input` is read: every op that reads
+ * the operand has done so, element by element, before the output is written. */
 bool bpi_chain_may_overwrite(const bpi_chain *chain, int input, int output);
 bp_status bpi_chain_run(const bpi_chain *chain);
 

@@ -1,9 +1,10 @@
-/* Preparing a chain: dimensions that are contiguous in all operands are taken together, so that most cases
- * are one row or a few long ones; it is found how each operand is fed to the ops, which buffers are needed,
- * and how many elements at a time fit the first cache with everything that is read and written. */
+/* Preparing a chain: dimensions that are contiguous in all operands are taken together, so that
+ * most cases are one row or a few long ones; it is found how each operand is fed to the ops, which
+ * buffers are needed, and how many elements at a time fit the first cache with everything that is
+ * read and written. */
 #include "chain.h"
 
-/* ---- the domain --------------------------------------------------------------------------------- */
+/* ---- the domain ------------------------------------------------------------------------------ */
 
 /* Strides of an operand along the dimensions of the domain. */
 static void broadcast_strides(const bp_shape *x, const bp_shape *y, int64_t *stride) {
@@ -22,8 +23,8 @@ static bool continues(const bpi_chain *c, int before, const int64_t *stride, int
     return true;
 }
 
-/* Tells whether a sum leaves a row that begins at dimension `k`: it is not taken together with the one
- * before it. `rest` is the number of elements from there on. */
+/* Tells whether a sum leaves a row that begins at dimension `k`: it is not taken together with the
+ * one before it. `rest` is the number of elements from there on. */
 static bool row_begins(const bpi_chain *c, int64_t rest) {
     for (int i = 0; i < c->sums; i++)
         if (c->sum[i].row == rest && rest > 1)
@@ -52,8 +53,8 @@ static void collapse(bpi_chain *c, const bp_shape *y) {
     c->row = c->rank ? c->size[c->rank - 1] : 1;
 }
 
-/* Tells whether an operand is a scalar, or one row that repeats and is not longer than a block: then it is
- * spread only once. */
+/* Tells whether an operand is a scalar, or one row that repeats and is not longer than a block:
+ * then it is spread only once. */
 static bool one_row_for_all(const bpi_chain *c, const bpi_feed *x) {
     for (int k = 0; k < c->rank - 1; k++)
         if (x->stride[k] != 0)
@@ -61,7 +62,7 @@ static bool one_row_for_all(const bpi_chain *c, const bpi_feed *x) {
     return c->rank == 0 || x->stride[c->rank - 1] == 0 || c->row <= c->block;
 }
 
-/* ---- buffers ------------------------------------------------------------------------------------ */
+/* ---- buffers --------------------------------------------------------------------------------- */
 
 /* By value: the op that reads it last, or the number of ops for what is summed; -1: none. */
 static void find_last_readers(const bpi_chain *c, int *last) {
@@ -84,9 +85,9 @@ static int8_t take_buffer(bpi_chain *c, uint64_t *free) {
     return lowest;
 }
 
-/* Gives buffers to what is spread and to results that stay inside; that of a result which nobody reads
- * any more is used again, by the op that reads it last if its elements have the same size. The last
- * buffer is for the sums of a block. */
+/* Gives buffers to what is spread and to results that stay inside; that of a result which nobody
+ * reads any more is used again, by the op that reads it last if its elements have the same size.
+ * The last buffer is for the sums of a block. */
 static void share_buffers(bpi_chain *c) {
     uint64_t free = UINT64_MAX;
     int last[BPI_CHAIN_INPUTS + BPI_CHAIN_OPS];
@@ -120,7 +121,8 @@ static int64_t widest_item(const bpi_chain *c) {
     return item;
 }
 
-/* How many elements of all values together fit the first cache, and of those in buffers the room. */
+/* How many elements of all values together fit the first cache, and of those in
+ * buffers the room. */
 static int64_t most_in_block(const bpi_chain *c, int64_t item) {
     enum { FIRST_CACHE = 40 * 1024, LEAST = 64, MOST = 1024, PADDING = 64 };
     int64_t streams = c->buffers;
@@ -138,7 +140,8 @@ static void choose_block(bpi_chain *c) {
     int64_t item = widest_item(c), most = most_in_block(c, item);
     c->block = c->row >= most || c->row == 0 ? most : most / c->row * c->row;
     int64_t used = c->count < c->block ? c->count : c->block;
-    /* not a power of two: equal places of many buffers would compete for the same lines of the cache */
+    /* not a power of two: equal places of many buffers would compete for the same
+     * lines of the cache */
     c->buffer_bytes = (size_t)((used * item + 63) / 64 * 64 + 64);
 }
 

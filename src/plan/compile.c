@@ -32,7 +32,8 @@ static bp_status hand_on(const compilation *c, bp_status status) {
     return status;
 }
 
-/* Copies the graph; the roots are the copies of the targets. Remembers which copies stand for leaves. */
+/* Copies the graph; the roots are the copies of the targets. Remembers which copies
+ * stand for leaves. */
 static bp_status copy_graph(compilation *c) {
     const bpi_structure *s = c->structure;
     const bpi_request *request = c->request;
@@ -98,7 +99,8 @@ static bp_status record_private_graph(compilation *c) {
     return status == BP_OK ? map_leaves(c) : status;
 }
 
-/* Takes the words of the structure over into the plan, without the room that is left behind them. */
+/* Takes the words of the structure over into the plan, without the room that is
+ * left behind them. */
 static void take_words(bpi_structure *s, bpi_plan *plan) {
     uint64_t *words = bpi_realloc(s->words, s->count * sizeof *words);
     plan->words = words ? words : s->words;

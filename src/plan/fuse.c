@@ -1,9 +1,10 @@
 /* Fusion: elementwise steps over one domain become one chain, with the sums that close them.
  *
- * A step joins the chain that computes one of its operands, or the latest one, when their results have the
- * same shape and everything else that it reads is there before the chain runs; it then runs earlier than
- * it was recorded, which changes nothing. A sum over everything, or over all dimensions but the last,
- * joins the chain that computes what it sums. Results that only the chain itself reads get no memory. */
+ * A step joins the chain that computes one of its operands, or the latest one, when their results
+ * have the same shape and everything else that it reads is there before the chain runs; it then
+ * runs earlier than it was recorded, which changes nothing. A sum over everything, or over all
+ * dimensions but the last, joins the chain that computes what it sums. Results that only the chain
+ * itself reads get no memory. */
 #include <string.h>
 
 #include "chain.h"
@@ -36,7 +37,7 @@ static uint32_t root(const bpi_program *p, uint32_t reg) { return p->regs[reg].r
 
 static const bp_shape *domain(const group *g) { return &g->type->shape; }
 
-/* ---- what may join ------------------------------------------------------------------------------ */
+/* ---- what may join --------------------------------------------------------------------------- */
 
 static bool same_shape(const bp_shape *a, const bp_shape *b) { return bp_shape_equal(*a, *b); }
 
@@ -44,8 +45,8 @@ static bool is_fusable_map(const bpi_program *p, const bpi_step *step) {
     return step->kind == BPI_STEP_MAP && !bpi_step_can_fail(p, step);
 }
 
-/* How many elements a sum leaves when it is one that a chain can make: 1, or the last dimension; 0 when it
- * is not. */
+/* How many elements a sum leaves when it is one that a chain can make: 1, or the last dimension; 0
+ * when it is not. */
 static int64_t row_of_sum(const bpi_program *p, const bpi_step *step) {
     if (step->op != &bpi_op_sum || !bp_dtype_is_float(p->regs[step->y].type->dtype))
         return 0;
@@ -61,7 +62,8 @@ static int64_t row_of_sum(const bpi_program *p, const bpi_step *step) {
     return all_but_last && left == x->size[x->rank - 1] ? left : 0;
 }
 
-/* Tells whether what a register holds is there when a group runs, or is computed by the group itself. */
+/* Tells whether what a register holds is there when a group runs, or is computed by
+ * the group itself. */
 static bool is_there(const fusion *f, const group *g, uint32_t reg, bool *own) {
     uint32_t maker = f->uses.maker[root(f->p, reg)];
     if (maker == BPI_NONE)
@@ -71,7 +73,8 @@ static bool is_there(const fusion *f, const group *g, uint32_t reg, bool *own) {
         return maker < g->position;
     if (&f->groups[other] != g)
         return f->groups[other].position < g->position;
-    /* an own result can be read as it is, not in another shape; an own sum is there at the end only */
+    /* an own result can be read as it is, not in another shape; an own sum is
+     * there at the end only */
     *own = true;
     return f->p->steps[maker].kind == BPI_STEP_MAP &&
            same_shape(&f->p->regs[reg].type->shape, domain(g));
@@ -105,7 +108,7 @@ static bool sum_fits(const fusion *f, const group *g, const bpi_step *step) {
            is_there(f, g, step->x[0], &own) && own;
 }
 
-/* ---- joining ------------------------------------------------------------------------------------ */
+/* ---- joining --------------------------------------------------------------------------------- */
 
 static void join(fusion *f, group *g, uint32_t s) {
     const bpi_step *step = &f->p->steps[s];
@@ -125,7 +128,8 @@ static void join(fusion *f, group *g, uint32_t s) {
     f->group_of[s] = (uint32_t)(g - f->groups);
 }
 
-/* The group that computes one of the operands of a step, the latest first; then the latest of all. */
+/* The group that computes one of the operands of a step, the latest first; then
+ * the latest of all. */
 static group *find_group(const fusion *f, const bpi_step *step) {
     bool sum = step->kind != BPI_STEP_MAP;
     group *best = NULL;
@@ -157,7 +161,7 @@ static void form_groups(fusion *f) {
     }
 }
 
-/* ---- making the chain --------------------------------------------------------------------------- */
+/* ---- making the chain ------------------------------------------------------------------------ */
 
 /* The number of the value that a register is in a chain. */
 static uint8_t value_of(const fusion *f, const group *g, uint32_t reg) {
@@ -275,7 +279,7 @@ static bool make_chain(fusion *f, const group *g, bpi_step *to) {
     return true;
 }
 
-/* ---- the pass ----------------------------------------------------------------------------------- */
+/* ---- the pass -------------------------------------------------------------------------------- */
 
 /* A step alone stays what it is, unless its operands have to be broadcast. */
 static bool stays(const bpi_program *p, const group *g) {
@@ -285,8 +289,8 @@ static bool stays(const bpi_program *p, const group *g) {
     return plain;
 }
 
-/* Replaces the steps of every group by one, at the place of its first. The steps move towards the beginning:
- * none is overwritten before it was looked at. */
+/* Replaces the steps of every group by one, at the place of its first. The steps move towards the
+ * beginning: none is overwritten before it was looked at. */
 static bool rewrite_steps(fusion *f) {
     bpi_program *p = f->p;
     size_t count = 0;

@@ -155,8 +155,8 @@ bool bpi_step_can_fail(const bpi_program *program, const bpi_step *step);
  * alone. */
 void bpi_step_cost(const bpi_program *program, const bpi_step *step, double *flops, double *bytes);
 
-/* Of registers that are roots: which step computes the memory, and which one reads it last, BPI_NONE where
- * there is none; and how many steps, effects and targets read it (uses.c). */
+/* Of registers that are roots: which step computes the memory, and which one reads it last,
+ * BPI_NONE where there is none; and how many steps, effects and targets read it (uses.c). */
 typedef struct bpi_uses {
     uint32_t *maker, *reader, *reads;
     uint32_t *renamed; /* the register that takes its place; BPI_NONE: none */
@@ -166,13 +166,14 @@ typedef struct bpi_uses {
 /* Also makes room for a new register for the result of every step. */
 bool bpi_note_uses(bpi_program *program, bpi_uses *uses);
 void bpi_free_uses(bpi_uses *uses);
-/* Returns a new register, the next one, for the memory of a result: several called for one after the other
- * are the outputs of one step. All names of the old one become names of it with bpi_apply_renames. */
+/* Returns a new register, the next one, for the memory of a result: several called for one after
+ * the other are the outputs of one step. All names of the old one become names of it with
+ * bpi_apply_renames. */
 uint32_t bpi_rename_result(bpi_program *program, bpi_uses *uses, uint32_t reg);
 void bpi_apply_renames(bpi_program *program, const bpi_uses *uses);
 
-/* Makes products of steps of matrix multiplication (product.c). At every run they may take `*threads`
- * threads; 0: as many as are worth it. BP_ERR_MEMORY when memory is short. */
+/* Makes products of steps of matrix multiplication (product.c). At every run they may take
+ * `*threads` threads; 0: as many as are worth it. BP_ERR_MEMORY when memory is short. */
 bp_status bpi_join_products(bpi_program *program, const int *threads);
 
 /* Makes chains of elementwise steps (fuse.c); `threads` and failures as above. */
@@ -234,8 +235,8 @@ bpi_plan *bpi_plan_for(bp_graph *graph, const bpi_request *request);
  * them is NULL or of another graph (values.c). */
 bp_graph *bpi_graph_of(const char *function, bp_tensor *const *tensors, int count);
 
-/* Makes a plan that is not in the list yet, and takes over the words of the structure; NULL with the failure
- * kept (compile.c). */
+/* Makes a plan that is not in the list yet, and takes over the words of the structure; NULL with
+ * the failure kept (compile.c). */
 bpi_plan *bpi_compile(bp_graph *graph, const bpi_request *request, bpi_structure *structure);
 void bpi_plan_free(bpi_plan *plan);
 

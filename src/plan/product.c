@@ -1,13 +1,13 @@
-/* Products: steps of matrix multiplication are prepared once, and take up the elementwise steps behind
- * them that cost least in the registers of the product:
+/* Products: steps of matrix multiplication are prepared once, and take up the elementwise steps
+ * behind them that cost least in the registers of the product:
  *
  *   a bias, and a relu        relu(a b + bias)
- *   an addition to a variable that takes the result: w - rate a b, momentum v + a b; for the latter,
- *   also the step that the variable w takes by it: w - rate v
+ *   an addition to a variable that takes the result: w - rate a b, momentum v + a b; for the
+ *   latter, also the step that the variable w takes by it: w - rate v
  *   an elementwise op with several results, the update of Adam
  *
- * so that the gradient of a weight need not exist. Only a result that nobody else reads is taken up; the
- * product then runs where the last of these steps was. */
+ * so that the gradient of a weight need not exist. Only a result that nobody else reads is taken
+ * up; the product then runs where the last of these steps was. */
 #include "product.h"
 
 #include <string.h>
@@ -16,7 +16,7 @@
 #include "matmul.h"
 #include "primitives.h"
 
-/* ---- what reads what ---------------------------------------------------------------------------- */
+/* ---- what reads what ------------------------------------------------------------------------- */
 
 typedef struct joining {
     bpi_program *p;
@@ -56,8 +56,8 @@ static int map_of(const bpi_step *step) {
                                       : BPI_MAP_NONE;
 }
 
-/* The step that alone reads what the candidate computes, with the number of that operand, if it reads the
- * elements as they are and its result has as many; else BPI_NONE. */
+/* The step that alone reads what the candidate computes, with the number of that operand, if it
+ * reads the elements as they are and its result has as many; else BPI_NONE. */
 static uint32_t only_reader(const joining *j, uint32_t reg, int *operand) {
     uint32_t r = root(j, reg), s = j->uses.reader[r];
     if (j->uses.reads[r] != 1 || s == BPI_NONE)
@@ -74,7 +74,7 @@ static bool is_scalar(const joining *j, uint32_t reg) {
     return count_of(j, reg) == 1 && type_of(j, reg)->shape.rank == 0;
 }
 
-/* ---- taking up ---------------------------------------------------------------------------------- */
+/* ---- taking up ------------------------------------------------------------------------------- */
 
 static int add_input(candidate *c, uint32_t reg) {
     c->x[c->inputs] = reg;
@@ -133,8 +133,8 @@ static bool note_assigned(joining *j) {
     return true;
 }
 
-/* The step, if any, that computes `reg` as a product of a scalar and of another register, for one reader
- * alone; *scalar and *other are the operands. */
+/* The step, if any, that computes `reg` as a product of a scalar and of another register, for one
+ * reader alone; *scalar and *other are the operands. */
 static uint32_t scaling(const joining *j, uint32_t reg, uint32_t *scalar, uint32_t *other) {
     uint32_t s = j->uses.maker[root(j, reg)];
     if (s == BPI_NONE || map_of(&j->p->steps[s]) != BPI_MAP_MUL || j->uses.reads[root(j, reg)] != 1)
@@ -185,7 +185,8 @@ static void take_update(joining *j, candidate *c) {
     take(j, c, s);
 }
 
-/* The addend's new value is also taken, times a rate, from another variable, and read for nothing else. */
+/* The addend's new value is also taken, times a rate, from another variable, and read
+ * for nothing else. */
 static void take_move(joining *j, candidate *c) {
     const uint32_t value = root(j, c->y), s = j->uses.reader[value];
     if (j->uses.reads[value] != 2 || s == BPI_NONE || map_of(&j->p->steps[s]) != BPI_MAP_MUL)
@@ -210,10 +211,10 @@ static void take_move(joining *j, candidate *c) {
     c->y = first;
 }
 
-/* ---- an op with several results ----------------------------------------------------------------- */
+/* ---- an op with several results -------------------------------------------------------------- */
 
-/* The step that alone reads the product, if it is such an op and has room for its other operands; *operand
- * is the number of the product among them. */
+/* The step that alone reads the product, if it is such an op and has room for its other operands;
+ * *operand is the number of the product among them. */
 static uint32_t sweep_behind(const joining *j, const candidate *c, int *operand) {
     uint32_t product = root(j, c->y), s = j->uses.reader[product];
     if (j->uses.reads[product] != 1 || s == BPI_NONE || j->p->steps[s].kind != BPI_STEP_SWEEP)
@@ -286,7 +287,7 @@ static bool take_sweep(joining *j, candidate *c) {
     return true;
 }
 
-/* ---- the pass ----------------------------------------------------------------------------------- */
+/* ---- the pass -------------------------------------------------------------------------------- */
 
 /* The register of the result; two results get new registers, side by side. */
 static uint32_t results_of(joining *j, const candidate *c) {

@@ -1,6 +1,6 @@
-/* Matrix products with what follows them: y = relu(alpha a b + beta c + bias), and then d - rate y as a second
- * result; everything but the product itself may be missing. Or an elementwise op with several results that
- * reads a b. */
+/* Matrix products with what follows them: y = relu(alpha a b + beta c + bias), and then d - rate y
+ * as a second result; everything but the product itself may be missing. Or an elementwise op with
+ * several results that reads a b. */
 #ifndef BPI_PLAN_PRODUCT_H
 #define BPI_PLAN_PRODUCT_H
 
@@ -22,8 +22,8 @@ typedef struct bpi_product_sweep {
     void *panel;      /* of the product */
 } bpi_product_sweep;
 
-/* The operands are a, b, and then those that there are; `bias` and the like are their numbers, 0 where
- * there is none. A sweep's own follow a and b in their order. */
+/* The operands are a, b, and then those that there are; `bias` and the like are their numbers, 0
+ * where there is none. A sweep's own follow a and b in their order. */
 typedef struct bpi_plan_product {
     bpi_gemm gemm;
     int bias, alpha, addend, beta, moved, rate; /* alpha, beta, rate: scalars, read in every run */

@@ -28,7 +28,7 @@ static void run_finished(const bpi_plan_product *p) {
     bpi_gemm_run(&p->gemm, &f, p->x[0], p->x[1], p->y[0], threads);
 }
 
-/* ---- with an op of several results -------------------------------------------------------------- */
+/* ---- with an op of several results ----------------------------------------------------------- */
 
 /* Makes the arrays of the op those of the panel from row `row` on; scalars are the same for all. */
 static void point_panel(const bpi_plan_product *p, const bpi_product_sweep *s, int64_t row) {
@@ -68,8 +68,8 @@ void bpi_plan_product_run(const bpi_plan_product *p) {
         run_finished(p);
 }
 
-/* An op with several results has read all of an element before it writes it; a and b are read again for
- * every panel. */
+/* An op with several results has read all of an element before it writes it; a and b are read again
+ * for every panel. */
 bool bpi_product_may_overwrite(const bpi_plan_product *p, int input, int output) {
     if (p->sweep)
         return input > 1;

@@ -1,10 +1,11 @@
-/* The profile of a graph's runs: how often each plan ran, and the time of each of its instructions. */
+/* The profile of a graph's runs: how often each plan ran, and the time of each of
+ * its instructions. */
 #include <string.h>
 
 #include "inside.h"
 #include "stopwatch.h"
 
-/* ---- measuring ---------------------------------------------------------------------------------- */
+/* ---- measuring ------------------------------------------------------------------------------- */
 
 /* What reading the clock takes, which every measured time contains once. */
 static int64_t clock_time(void) {
@@ -48,7 +49,7 @@ bp_status bp_profile(bp_graph *graph, bool on) {
     return BP_OK;
 }
 
-/* ---- figures ------------------------------------------------------------------------------------ */
+/* ---- figures --------------------------------------------------------------------------------- */
 
 /* Nanoseconds of one run of an instruction. */
 static double time_of(const bp_graph *graph, const bpi_plan *plan, size_t step) {
@@ -65,7 +66,7 @@ static double total_of(const bp_graph *graph, const bpi_plan *plan) {
 
 static double ratio(double a, double b) { return b > 0 ? a / b : 0; }
 
-/* ---- as text ------------------------------------------------------------------------------------ */
+/* ---- as text --------------------------------------------------------------------------------- */
 
 static void add_plan(bpi_text *text, const bp_graph *graph, const bpi_plan *plan, int number) {
     const bpi_program *p = &plan->program;
@@ -86,7 +87,7 @@ static void add_plan(bpi_text *text, const bp_graph *graph, const bpi_plan *plan
     bpi_text_add(text, "%.0f flops a run, %.2f GFLOP/s\n", all_flops, ratio(all_flops, total));
 }
 
-/* ---- as JSON ------------------------------------------------------------------------------------ */
+/* ---- as JSON --------------------------------------------------------------------------------- */
 
 static void add_string(bpi_text *text, const char *string) {
     bpi_text_add(text, "\"");
@@ -127,7 +128,7 @@ static void add_json_plan(bpi_text *text, const bp_graph *graph, const bpi_plan 
     bpi_text_add(text, "]}");
 }
 
-/* ---- both --------------------------------------------------------------------------------------- */
+/* ---- both ------------------------------------------------------------------------------------ */
 
 typedef void add_fn(bpi_text *text, const bp_graph *graph, const bpi_plan *plan, int number);
 

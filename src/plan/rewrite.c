@@ -144,8 +144,8 @@ static bool same_node(const bpi_node *a, const bpi_node *b) {
     return true;
 }
 
-/* Where the search for a node begins: at a place that goes with its latest operand, which equal nodes share,
- * so that the table is walked along with the graph and not all over memory. */
+/* Where the search for a node begins: at a place that goes with its latest operand, which equal
+ * nodes share, so that the table is walked along with the graph and not all over memory. */
 static size_t first_place(const bpi_node *node, uint32_t hash) {
     uint32_t latest = 0;
     for (int k = 0; k < node->inputs; k++)
@@ -153,8 +153,8 @@ static size_t first_place(const bpi_node *node, uint32_t hash) {
     return node->leaf ? hash : 2 * (size_t)latest + (hash >> 22);
 }
 
-/* The place in the table of an equal node, or the empty place where it belongs. Where many nodes have the
- * same latest operand the search goes on somewhere else. */
+/* The place in the table of an equal node, or the empty place where it belongs. Where many nodes
+ * have the same latest operand the search goes on somewhere else. */
 static entry *place_of(const rewriter *r, const bpi_node *node, uint32_t hash) {
     enum { TRIES_THERE = 8 };
     size_t mask = r->table_size - 1, at = first_place(node, hash) & mask;
