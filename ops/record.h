@@ -8,8 +8,8 @@
 #include "kernel/map.h"
 
 /* Computes elements first .. first+n of all results of an op from the same elements of its
- * operands; operands of one element are scalars. A result may lie where an operand does, elements
- * are done in any order and by any thread, and nothing fails. */
+ * operands; those whose `count` is 1 are scalars, which is all that `count` says here. A result may
+ * lie where an operand does, elements are done in any order and by any thread, and nothing fails. */
 typedef void bpi_sweep(const bp_call *call, int64_t first, int64_t n);
 
 /* What bp_op.kernel of a built-in op points to: its optimised kernels. */

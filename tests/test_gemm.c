@@ -13,11 +13,13 @@
 #include "suite.h"
 
 static const int64_t shapes[][3] = {
-    {1, 1, 1},    {1, 1, 5},    {1, 7, 1},    {4, 4, 2},     {4, 1, 4},     {2, 4, 4},
-    {1, 100, 78}, {1, 130, 16}, {1, 9, 300},  {2, 33, 17},   {3, 50, 50},   {4, 31, 65},
-    {5, 47, 3},   {6, 48, 208}, {7, 49, 209}, {8, 96, 417},  {9, 16, 31},   {13, 37, 61},
-    {16, 10, 64}, {17, 200, 5}, {33, 10, 33}, {34, 100, 20}, {40, 128, 10}, {61, 37, 13},
-    {97, 1, 40},  {100, 1, 1},  {37, 53, 1},  {50, 10, 1},   {48, 1, 300},  {70, 67, 260}};
+    {1, 1, 1},     {1, 1, 5},    {1, 7, 1},    {4, 4, 2},     {4, 1, 4},     {2, 4, 4},
+    {1, 100, 78},  {1, 130, 16}, {1, 9, 300},  {2, 33, 17},   {3, 50, 50},   {4, 31, 65},
+    {5, 47, 3},    {6, 48, 208}, {7, 49, 209}, {8, 96, 417},  {9, 16, 31},   {13, 37, 61},
+    {16, 10, 64},  {17, 200, 5}, {33, 10, 33}, {34, 100, 20}, {40, 128, 10}, {61, 37, 13},
+    {97, 1, 40},   {100, 1, 1},  {37, 53, 1},  {50, 10, 1},   {48, 1, 300},  {70, 67, 260},
+    {40, 53, 2},   {33, 37, 3},  {50, 21, 4},  {100, 3, 2},   {70, 5, 4},    {1, 100, 83},
+    {4, 100, 150}, {2, 50, 300}, {3, 200, 70}, {100, 1, 90},  {1, 400, 30},  {2, 200, 33}};
 enum { SHAPES = sizeof shapes / sizeof *shapes, GAP = 3 };
 
 static const bpi_finish plain = {.alpha = 1};
@@ -129,14 +131,29 @@ END_TEST
 static void large_products(void) {
     static const int64_t large[][3] = {{530, 1100, 900}, {256, 128, 300}, {80, 10, 200},
                                        {130, 500, 40},   {700, 97, 33},   {3, 2000, 400},
-                                       {2100, 2000, 1},  {2100, 1, 800}};
+                                       {2101, 1999, 1},  {2100, 1, 800}};
+    const bpi_finish update = {.alpha = -0.1, .beta = 0.9, .rate = 0.3, .moved = (void *)large};
     for (size_t s = 0; s < sizeof large / sizeof *large; s++)
         for (int orientation = 0; orientation < 4; orientation++) {
             bpi_product p = product_of(large[s], orientation, 0);
-            check_threads_f32(&p);
-            check_threads_f64(&p);
+            const bpi_finish *f = p.k == 1 && orientation < 2 ? &update : &plain;
+            check_threads_f32(&p, f);
+            check_threads_f64(&p, f);
         }
 }
+
+/* With 512-bit vectors, rows that fill a period of 25 of them. */
+START_TEST(thin_products_of_odd_rows_go_by_whole_vectors) {
+    if (bpi_cpu_level() != BPI_CPU_AVX512)
+        return;
+    static const int64_t flat[][3] = {{1, 100, 83}, {4, 100, 150}, {2, 50, 300}, {3, 200, 70}};
+    for (size_t s = 0; s < sizeof flat / sizeof *flat; s++) {
+        bpi_product p = product_of(flat[s], 0, 0), gap = product_of(flat[s], 0, 1);
+        ck_assert_str_eq(bpi_gemm_choice(&p, BP_F32), "flat");
+        ck_assert_str_ne(bpi_gemm_choice(&gap, BP_F32), "flat");
+    }
+}
+END_TEST
 
 START_TEST(bits_do_not_depend_on_the_number_of_threads) { at_every_level(large_products); }
 END_TEST
@@ -189,6 +206,7 @@ int main(void) {
         products_of_every_shape_and_orientation_match_the_reference,
         results_are_scaled_added_biased_and_rectified,
         bits_do_not_depend_on_how_c_is_cut,
+        thin_products_of_odd_rows_go_by_whole_vectors,
         bits_do_not_depend_on_the_number_of_threads,
         an_empty_sum_is_zero_and_an_empty_result_is_not_written,
         infinities_and_nan_propagate,

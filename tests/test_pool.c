@@ -45,6 +45,40 @@ START_TEST(every_piece_runs_once_whatever_the_number_of_threads) {
 }
 END_TEST
 
+/* How often each element was in a part, and the unit of the parts. */
+typedef struct swept {
+    unsigned char *times;
+    int64_t unit;
+    atomic_int odd; /* parts that begin in the middle of a unit */
+} swept;
+
+static void count_part(void *context, int64_t first, int64_t n) {
+    swept *s = context;
+    for (int64_t k = first; k < first + n; k++)
+        s->times[k]++; /* parts do not overlap, or the count shows it */
+    if (first % s->unit != 0)
+        atomic_fetch_add(&s->odd, 1);
+}
+
+START_TEST(every_element_is_swept_once) {
+    static const int64_t cases[][2] = {{0, 1},       {1, 1},        {65535, 1},
+                                       {65536, 1},   {100001, 7},   {300000, 32768},
+                                       {65537, 701}, {40000000, 3}, {200000, 100000}};
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
+        for (int threads = 1; threads <= 3; threads++) {
+            int64_t count = cases[k][0], unit = cases[k][1];
+            swept s = {.times = calloc((size_t)count + 1, 1), .unit = unit <= 32768 ? unit : 1};
+            bpi_pool_sweep(threads, count, unit, count_part, &s);
+            for (int64_t i = 0; i < count; i++)
+                if (s.times[i] != 1)
+                    ck_abort_msg("element %lld: %d times", (long long)i, s.times[i]);
+            ck_assert_int_eq(s.times[count], 0);
+            ck_assert_int_eq(atomic_load(&s.odd), 0);
+            free(s.times);
+        }
+}
+END_TEST
+
 START_TEST(one_thread_means_the_caller) {
     int elsewhere = 0;
     for (int round = 0; round < ROUNDS; round++)
@@ -128,6 +162,7 @@ END_TEST
 int main(void) {
     const TTest *const tests[] = {
         every_piece_runs_once_whatever_the_number_of_threads,
+        every_element_is_swept_once,
         one_thread_means_the_caller,
         pieces_run_at_the_same_time,
         a_piece_may_ask_for_threads_itself,

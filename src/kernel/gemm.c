@@ -165,6 +165,8 @@ bpi_gemm bpi_gemm_prepare(const bpi_product *p, bp_dtype dtype, bool bias) {
     return g;
 }
 
+bool bpi_gemm_is_blas(const bpi_gemm *g) { return g->way == BLAS; }
+
 const char *bpi_gemm_choice(const bpi_product *p, bp_dtype dtype) {
     static const char *const names[] = {"tiles", "small", "dots", "outer", "flat", "blas", "loops"};
     return names[bpi_gemm_prepare(p, dtype, false).way];

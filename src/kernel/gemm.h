@@ -52,6 +52,8 @@ bpi_gemm bpi_gemm_prepare(const bpi_product *p, bp_dtype dtype, bool bias);
 void bpi_gemm_run(const bpi_gemm *g, const bpi_finish *f, const void *a, const void *b, void *c,
                   int threads);
 
+/* Tells whether it is left to CBLAS. */
+bool bpi_gemm_is_blas(const bpi_gemm *g);
 /* Returns the name of the way that is taken for a product: "tiles", "small", "dots", "outer",
  * "flat", "blas" or "loops". */
 const char *bpi_gemm_choice(const bpi_product *p, bp_dtype dtype);

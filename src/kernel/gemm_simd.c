@@ -8,7 +8,7 @@
  * and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008,
  * without its packing of a.
  *
- * Every element of c is the sum over blocks of k, whose depth follows from k alone, of sums in the
+ * In tiles, every element of c is the sum over blocks of k, whose depth follows from k alone, of sums in the
  * order of k: the same bits however c is cut into tiles and blocks. */
 #include "gemm_simd.h"
 

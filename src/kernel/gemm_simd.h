@@ -31,7 +31,8 @@ enum {
 
 /* `tiles` serves every shape. `small`: at most `lanes` columns and BPI_GEMM_SMALL rows and steps.
  * `dots`: rows of op(a) and columns of op(b) must be contiguous. `outer`: 1 <= k <= BPI_GEMM_OUTER
- * and rows of op(b) contiguous. `flat`: b is not
+ * and rows of op(b) contiguous. `flat`, one block for all columns of at most BPI_GEMM_FLAT_ROWS
+ * rows: b is not
  * transposed, has no gaps between its rows, and n >= lanes divides BPI_GEMM_FLAT_VECTORS * lanes;
  * NULL where there is none. `width`: how many columns of c a tile has at most. */
 typedef struct bpi_gemm_kernels {

@@ -210,10 +210,10 @@ ALWAYS_INLINE void outer_by_rows(const bpi_gemm_work *work, const bpi_block *blo
     }
 }
 
-/* Rows of c without gaps, as one array in whole aligned vectors: a store across two cache lines
- * costs two, and a load from where part of a vector was just stored waits. A vector that rows share
- * takes its lanes from all of them. `b` holds the rows of op(b), each `ldb` elements and going on
- * from its start again after n. */
+/* Rows of c without gaps, as one array in whole vectors, aligned where the block is: a store across
+ * two cache lines costs two, and a load from where part of a vector was just stored waits. A vector
+ * that rows share takes its lanes from all of them. `b` holds the rows of op(b), each `ldb` elements
+ * and going on from its start again after n. */
 ALWAYS_INLINE void outer_by_vectors(const bpi_gemm_work *work, const bpi_block *block,
                                     outer_kind kind, const real *b, int64_t ldb) {
     const bpi_product p = *work->product;

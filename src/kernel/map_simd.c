@@ -42,7 +42,7 @@ static inline vec v_gelu_tanh_grad(vec x, vec gy) { return v_mul(gy, v_gelu_tanh
  * y need not be read first. In place they are there already. */
 enum { LARGE = ((size_t)8 << 20) / sizeof(real) };
 
-static __attribute__((noinline)) bool is_large(int arity, const void *const *x, const void *y) {
+static __attribute__((noinline)) bool may_go_past(int arity, const void *const *x, const void *y) {
     return x[0] != y && x[arity - 1] != y && (uintptr_t)y % sizeof(vec) == 0;
 }
 

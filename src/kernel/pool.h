@@ -11,9 +11,9 @@
  * no thread can be made. */
 void bpi_pool_run(int threads, int pieces, void (*piece)(void *context, int index), void *context);
 
-/* Calls part(context, first, n) for parts of 0 .. count, on at most `threads` threads (0: as many
- * as are worth it) where there is enough to do; a part is a multiple of `unit` elements, as far as
- * it goes. The parts depend on the numbers alone. */
+/* Calls part(context, first, n) for parts of 0 .. count, on at most `threads` threads (0: as many as
+ * are worth it) where there is enough to do. Parts depend on the numbers alone; all but the last one
+ * are multiples of `unit` elements where that is at most 32,768. */
 void bpi_pool_sweep(int threads, int64_t count, int64_t unit,
                     void (*part)(void *context, int64_t first, int64_t n), void *context);
 

@@ -324,12 +324,17 @@ ALWAYS_INLINE void normalize_row(int64_t n, const real *x, const vec *s, const r
         normalize_some(n - i, x + i, s, scale + i, shift + i, y + i);
 }
 
-/* The mean is rounded to `real` and taken out; what is left has a mean of its own, the rounding. */
+/* The mean of a row, rounded. What is left when it is taken out has a mean of its own, the rounding,
+ * which two_sums finds. */
+static inline vec rounded_mean(int64_t n, const real *x) {
+    return v_set((real)((double)sum_row_simd(n, x) / (double)n));
+}
+
 static void normalize(const bpi_norm *a, double epsilon) {
     const double n = (double)a->n;
     for (int64_t k = 0; k < a->rows; k++) {
         const real *from = (const real *)a->x + k * a->n;
-        const vec mean = v_set((real)((double)sum_row_simd(a->n, from) / n));
+        const vec mean = rounded_mean(a->n, from);
         sums left = two_sums(a->n, from, from, mean);
         double rest = left.a / n, variance = left.product / n - rest * rest;
         real r = (real)(1 / sqrt((variance > 0 ? variance : variance * 0) + epsilon));
@@ -346,9 +351,14 @@ typedef struct bunch {
     int64_t n;
     const real *x, *g, *scale;
     real *gx, *column; /* column: sums of g u, then of g, over the rows */
-    vec mean[BUNCH], r[BUNCH], s[BUNCH], p[BUNCH];
+    vec mean[BUNCH], rest[BUNCH], r[BUNCH], s[BUNCH], p[BUNCH]; /* mean + rest: of x */
     sums total[BUNCH];
 } bunch;
+
+/* x - mean for the k <= LANES elements from i on of a row. */
+ALWAYS_INLINE vec deviation(const bunch *b, int row, int64_t i, int64_t k) {
+    return v_sub(v_sub(load_some(b->x + row * b->n + i, k), b->mean[row]), b->rest[row]);
+}
 
 /* Adds the k <= LANES elements from i on of `count` rows. */
 ALWAYS_INLINE void add_bunch(int count, bunch *b, int64_t i, int64_t k) {
@@ -356,8 +366,7 @@ ALWAYS_INLINE void add_bunch(int count, bunch *b, int64_t i, int64_t k) {
     V_UNROLL
     for (int row = 0; row < count; row++) {
         g[row] = load_some(b->g + row * b->n + i, k);
-        vec d = v_sub(load_some(b->x + row * b->n + i, k), b->mean[row]);
-        vec h = v_mul(g[row], factor);
+        vec d = deviation(b, row, i, k), h = v_mul(g[row], factor);
         b->s[row] = v_add(b->s[row], h);
         b->p[row] = v_fma(h, d, b->p[row]);
         gu[row] = v_mul(g[row], v_mul(d, b->r[row]));
@@ -393,9 +402,9 @@ ALWAYS_INLINE void sum_bunch(int count, bunch *b) {
 /* r ((h - mean of h) - (x - mean) slope), slope = r² mean of h (x - mean) */
 ALWAYS_INLINE void norm_slope(const bunch *b, int row, int64_t i, int64_t k, const vec *s) {
     const int64_t at = row * b->n + i;
-    vec d = v_sub(load_some(b->x + at, k), b->mean[row]);
     vec h = v_mul(load_some(b->g + at, k), load_some(b->scale + i, k));
-    store_some(b->gx + at, v_mul(v_fnma(d, s[1], v_sub(h, s[0])), b->r[row]), k);
+    vec slope = v_fnma(deviation(b, row, i, k), s[1], v_sub(h, s[0]));
+    store_some(b->gx + at, v_mul(slope, b->r[row]), k);
 }
 
 ALWAYS_INLINE void bunch_grad(int count, const bpi_norm_grad *a, int64_t row, real *column) {
@@ -405,7 +414,8 @@ ALWAYS_INLINE void bunch_grad(int count, const bpi_norm_grad *a, int64_t row, re
         n,      (const real *)a->x + at, (const real *)a->g + at, a->scale, (real *)a->gx + at,
         column, .total = {{0, 0}}};
     for (int k = 0; k < count; k++) {
-        b.mean[k] = v_set((real)((double)sum_row_simd(n, b.x + k * n) / (double)n));
+        b.mean[k] = rounded_mean(n, b.x + k * n);
+        b.rest[k] = v_set((real)(two_sums(n, b.x + k * n, b.x + k * n, b.mean[k]).a / (double)n));
         b.r[k] = v_set(r[k]);
     }
     sum_bunch(count, &b);

@@ -227,34 +227,29 @@ static uint32_t sweep_behind(const joining *j, const candidate *c, int *operand)
     return fits ? s : BPI_NONE;
 }
 
-/* Rows of c that are computed together: they stay in the second cache until they are read. */
-static int64_t rows_of_panel(const bpi_product *p, int64_t item) {
-    enum { PANEL_BYTES = 512 * 1024, LEAST = 64 };
-    int64_t most = PANEL_BYTES / (p->n * item);
-    most = most < LEAST ? LEAST : most;
+/* Rows of c that are computed together: they stay in the second cache until they are read, and are
+ * enough for several threads. */
+static int64_t rows_of_panel(const bpi_product *p) {
+    enum { PANEL = 128 * 1024, LEAST = 64 };
+    int64_t most = PANEL / p->n > LEAST ? PANEL / p->n : LEAST;
     int64_t panels = (p->m + most - 1) / most;
     return (p->m + panels - 1) / panels;
 }
 
-/* Has the op run on panels of the product, whose register becomes room for one. */
-static bool take_sweep(joining *j, candidate *c) {
-    bpi_program *p = j->p;
-    int operand;
-    const bpi_product shape = c->product->gemm.product;
-    const bp_dtype dtype = type_of(j, c->y)->dtype;
-    const uint32_t s = sweep_behind(j, c, &operand);
-    if (s == BPI_NONE || shape.ldc != shape.n || shape.m * shape.n == 0 ||
-        strcmp(bpi_gemm_choice(&shape, dtype), "blas") == 0)
-        return true;
-    const bpi_step *step = &p->steps[s];
-    const size_t item = bp_dtype_size(dtype), arrays = (size_t)step->inputs + step->outputs;
-    bpi_product_sweep *sweep = bpi_arena_alloc(&p->memory, sizeof *sweep);
-    bp_array *array = bpi_arena_alloc(&p->memory, arrays * sizeof *array);
+/* Makes the sweep of step `s` over a product of this shape; NULL without memory. */
+static bpi_product_sweep *new_sweep(const joining *j, uint32_t s, int operand,
+                                    const bpi_product *shape) {
+    const bpi_step *step = &j->p->steps[s];
+    const bp_dtype dtype = type_of(j, step->x[operand])->dtype;
+    const int arrays = step->inputs + step->outputs;
+    bpi_product_sweep *sweep = bpi_arena_alloc(&j->p->memory, sizeof *sweep);
+    bp_array *array = bpi_arena_alloc(&j->p->memory, (size_t)arrays * sizeof *array);
     if (!sweep || !array)
-        return false;
-    bpi_product panel = shape, last = shape;
-    panel.m = rows_of_panel(&shape, (int64_t)item);
-    last.m = shape.m - (shape.m - 1) / panel.m * panel.m;
+        return NULL;
+    for (int k = 0; k < arrays; k++) {
+        uint32_t reg = k < step->inputs ? step->x[k] : step->y + (uint32_t)(k - step->inputs);
+        array[k] = (bp_array){NULL, type_of(j, reg), count_of(j, reg)};
+    }
     *sweep = (bpi_product_sweep){.run = ((const bpi_kernels *)step->op->kernel)->sweep,
                                  .call = {.op = step->op,
                                           .attr = step->attr,
@@ -264,26 +259,42 @@ static bool take_sweep(joining *j, candidate *c) {
                                           .y = array + step->inputs},
                                  .arrays = array,
                                  .product = operand,
-                                 .rows = panel.m,
-                                 .last = bpi_gemm_prepare(&last, dtype, false),
-                                 .m = shape.m,
-                                 .n = shape.n,
-                                 .row_a = item * (size_t)(shape.transpose_a ? 1 : shape.lda)};
-    for (int k = 0; k < step->inputs + step->outputs; k++) {
-        const bp_type *type =
-            type_of(j, k < step->inputs ? step->x[k] : step->y + (uint32_t)(k - step->inputs));
-        array[k] = (bp_array){NULL, type, bp_shape_count(type->shape)};
-    }
+                                 .rows = rows_of_panel(shape),
+                                 .m = shape->m,
+                                 .n = shape->n,
+                                 .row_a = bp_dtype_size(dtype) *
+                                          (size_t)(shape->transpose_a ? 1 : shape->lda)};
+    bpi_product last = *shape;
+    last.m = shape->m - (shape->m - 1) / sweep->rows * sweep->rows;
+    sweep->last = bpi_gemm_prepare(&last, dtype, false);
+    return sweep;
+}
+
+/* Has the op run on panels of the product, whose register becomes room for one. Returns false
+ * without memory. */
+static bool take_sweep(joining *j, candidate *c) {
+    int operand;
+    bpi_product *shape = &c->product->gemm.product;
+    const uint32_t s = sweep_behind(j, c, &operand), product = root(j, c->y);
+    const bp_dtype dtype = type_of(j, c->y)->dtype;
+    const bpi_gemm whole = bpi_gemm_prepare(shape, dtype, false);
+    if (s == BPI_NONE || shape->ldc != shape->n || shape->m * shape->n == 0 ||
+        bpi_gemm_is_blas(&whole))
+        return true;
+    bpi_product_sweep *sweep = new_sweep(j, s, operand, shape);
+    if (!sweep)
+        return false;
+    const bpi_step *step = &j->p->steps[s];
     for (int k = 0; k < step->inputs; k++)
         if (k != operand)
             add_input(c, step->x[k]);
     c->product->sweep = sweep;
-    c->product->gemm.product = panel;
-    c->workspace = root(j, c->y);
+    shape->m = sweep->rows;
+    c->workspace = product;
     c->outputs = step->outputs;
     take(j, c, s);
-    p->regs[c->workspace].type = NULL;
-    p->regs[c->workspace].bytes = (size_t)(panel.m * panel.n) * item;
+    j->p->regs[product].type = NULL;
+    j->p->regs[product].bytes = (size_t)(shape->m * shape->n) * bp_dtype_size(dtype);
     return true;
 }
 
