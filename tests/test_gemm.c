@@ -130,8 +130,8 @@ END_TEST
 
 static void large_products(void) {
     static const int64_t large[][3] = {{530, 1100, 900}, {256, 128, 300}, {80, 10, 200},
-                                       {130, 500, 40},   {700, 97, 33},   {3, 2000, 400},
-                                       {2101, 1999, 1},  {2100, 1, 800}};
+                                       {130, 1500, 44},  {1700, 97, 53},  {3, 4000, 700},
+                                       {2101, 1999, 1},  {4100, 1, 2000}};
     const bpi_finish update = {.alpha = -0.1, .beta = 0.9, .rate = 0.3, .moved = (void *)large};
     for (size_t s = 0; s < sizeof large / sizeof *large; s++)
         for (int orientation = 0; orientation < 4; orientation++) {

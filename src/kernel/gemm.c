@@ -60,7 +60,7 @@ static bool blas_is_faster(const bpi_product *p, int64_t item) {
 enum { WORTH_A_CALL = 4096 };
 
 /* From here on more threads are faster: multiplications; for k = 1, elements of c. */
-enum { WORTH_THREADS = 1500000, WORTH_THREADS_OUTER = 4000000 };
+enum { WORTH_THREADS = 8000000, WORTH_THREADS_OUTER = 4000000 };
 
 /* Rows of b that do not begin where a vector does, so that whole periods of them do; one thread. */
 static bool flat_is_faster(const bpi_product *p, const bpi_gemm_kernels *own) {

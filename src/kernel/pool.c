@@ -35,7 +35,7 @@ static struct {
     int pieces;
     unsigned float_settings; /* of the caller, for the threads that help it */
     atomic_int wanted;       /* threads that may be inside at once */
-    atomic_int next;         /* piece to take */
+    _Atomic uint64_t taken;  /* pieces: from the first on, + 2^32 times those from the last on */
     int made;                /* threads; by the caller that holds `busy` */
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -57,8 +57,23 @@ static bool may_enter(uint64_t gate, uint64_t seen) {
            (int)(gate & INSIDE) < atomic_load_explicit(&pool.wanted, memory_order_relaxed);
 }
 
-static void take_pieces(void) {
-    for (int i; (i = atomic_fetch_add_explicit(&pool.next, 1, memory_order_relaxed)) < pool.pieces;)
+/* Takes the next piece from the first on, or from the last on; -1: there is none. */
+static int take_piece(bool from_last) {
+    const uint64_t one = from_last ? UINT64_C(1) << 32 : 1;
+    uint64_t taken = atomic_load_explicit(&pool.taken, memory_order_relaxed);
+    uint32_t first, last;
+    do {
+        first = (uint32_t)taken, last = (uint32_t)(taken >> 32);
+        if (first + last >= (uint32_t)pool.pieces)
+            return -1;
+    } while (!atomic_compare_exchange_weak(&pool.taken, &taken, taken + one));
+    return (int)(from_last ? (uint32_t)pool.pieces - 1 - last : first);
+}
+
+/* The caller begins with the first piece and those who help with the last, so that with two threads
+ * most pieces find their arrays in the cache of the core that had them before. */
+static void take_pieces(bool helps) {
+    for (int i; (i = take_piece(helps)) >= 0;)
         pool.piece(pool.context, i);
 }
 
@@ -101,7 +116,7 @@ static void *serve(void *unused) {
             sleep_until_work(seen);
         if (enter(&seen)) {
             bpi_set_float_settings(pool.float_settings);
-            take_pieces();
+            take_pieces(true);
             atomic_fetch_sub(&pool.gate, 1);
         }
     }
@@ -139,7 +154,7 @@ static void make_threads(int count) {
 
 static void open_gate(int helpers) {
     atomic_store(&pool.wanted, helpers);
-    atomic_store(&pool.next, 0);
+    atomic_store(&pool.taken, 0);
     atomic_store(&pool.gate, (atomic_load(&pool.gate) / NEXT_WORK + 1) * NEXT_WORK | OPEN);
     if (atomic_load(&pool.asleep) == 0)
         return;
@@ -173,7 +188,7 @@ void bpi_pool_run(int threads, int pieces, void (*piece)(void *context, int inde
     pool.pieces = pieces;
     pool.float_settings = bpi_float_settings();
     open_gate(helpers);
-    take_pieces();
+    take_pieces(false);
     close_gate();
     atomic_flag_clear(&pool.busy);
 }
