@@ -88,13 +88,20 @@ static void set_state(const char *name, double value) {
     ck_assert_int_eq(bp_model_write(model, name, values, sizeof values), BP_OK);
 }
 
+/* Records anew, planned or (1) naively, with a = 1 and b. */
+static void record_states(int executor, bp_tensor **a, bp_tensor **b, double value_of_b) {
+    bp_graph_reset(graph);
+    bp_set_executor(graph, executor ? BP_NAIVE : BP_PLANNED);
+    *a = state("a", 0);
+    *b = state("b", 0);
+    set_state("a", 1);
+    set_state("b", value_of_b);
+}
+
 START_TEST(assignments_read_old_values) {
     for (int executor = 0; executor < 2; executor++) {
-        bp_graph_reset(graph);
-        bp_set_executor(graph, executor ? BP_NAIVE : BP_PLANNED);
-        bp_tensor *a = state("a", 0), *b = state("b", 0);
-        set_state("a", 1);
-        set_state("b", 10);
+        bp_tensor *a, *b;
+        record_states(executor, &a, &b, 10);
         bp_tensor *sum = bp_add(a, b);
         bp_tensor *targets[] = {bp_assign(a, sum), bp_assign(b, bp_sub(a, b)), bp_square(a)};
         ck_assert_msg(bp_eval(targets, 3) == BP_OK, "%s", bp_error(graph));
@@ -108,11 +115,8 @@ END_TEST
 
 START_TEST(assignments_swap) {
     for (int executor = 0; executor < 2; executor++) {
-        bp_graph_reset(graph);
-        bp_set_executor(graph, executor ? BP_NAIVE : BP_PLANNED);
-        bp_tensor *a = state("a", 0), *b = state("b", 0);
-        set_state("a", 1);
-        set_state("b", 2);
+        bp_tensor *a, *b;
+        record_states(executor, &a, &b, 2);
         bp_tensor *targets[] = {bp_assign(a, b), bp_assign(b, a), bp_detach(a)};
         ck_assert_int_eq(bp_eval(targets, 3), BP_OK);
         ck_assert_double_eq(variable_of("a"), 2);

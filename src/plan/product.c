@@ -276,10 +276,11 @@ static bool take_sweep(joining *j, candidate *c) {
     int operand;
     bpi_product *shape = &c->product->gemm.product;
     const uint32_t s = sweep_behind(j, c, &operand), product = root(j, c->y);
+    if (s == BPI_NONE || shape->ldc != shape->n || shape->m * shape->n == 0)
+        return true;
     const bp_dtype dtype = type_of(j, c->y)->dtype;
     const bpi_gemm whole = bpi_gemm_prepare(shape, dtype, false);
-    if (s == BPI_NONE || shape->ldc != shape->n || shape->m * shape->n == 0 ||
-        bpi_gemm_is_blas(&whole))
+    if (bpi_gemm_is_blas(&whole))
         return true;
     bpi_product_sweep *sweep = new_sweep(j, s, operand, shape);
     if (!sweep)
