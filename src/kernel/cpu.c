@@ -21,10 +21,14 @@ static void ask_cpu(void) {
     __builtin_cpu_init();
     supported[BPI_CPU_SSE2] = true;
     supported[BPI_CPU_AVX2] = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#if defined(BPI_EMULATE_AVX512)
+    supported[BPI_CPU_AVX512] = supported[BPI_CPU_AVX2];
+#else
     supported[BPI_CPU_AVX512] = supported[BPI_CPU_AVX2] && __builtin_cpu_supports("avx512f") &&
                                 __builtin_cpu_supports("avx512dq") &&
                                 __builtin_cpu_supports("avx512bw") &&
                                 __builtin_cpu_supports("avx512vl");
+#endif
 #elif defined(BPI_SIMD) && defined(__aarch64__)
     supported[BPI_CPU_NEON] = true;
 #endif

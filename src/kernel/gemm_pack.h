@@ -38,7 +38,7 @@ typedef simde__m128d quad;
 #define Q_ADD(a, b) simde_mm_add_pd(a, b)
 #define Q_STORE(p, q) simde_mm_storeu_pd(p, q)
 #define Q_PART256(v, at) simde_mm256_extractf128_pd(v, at)
-#define Q_PART512(v, at) _mm512_extractf64x2_pd(v, at)
+#define Q_PART512(v, at) V_NATIVE(extractf64x2)(v, at)
 #define Q_LOAD(p) simde_mm_loadu_pd(p)
 #define Q_WIDEN256(q) simde_mm256_castpd128_pd256(q)
 #define Q_WIDEN512(q) simde_mm512_castpd128_pd512(q)

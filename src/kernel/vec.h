@@ -3,7 +3,8 @@
  *
  * Settings: BPI_BITS, 32 (f32) or 64 (f64). The width is the widest that the compiler may use: 512
  * bits (AVX-512 F, DQ, BW, VL), 256 (AVX2 + FMA), else 128 (SSE2, or NEON through SIMDe). The
- * 512-bit level exists on x86 only and so uses intrinsics directly where SIMDe has none.
+ * 512-bit level exists on x86 only and so uses intrinsics directly where SIMDe has none; with
+ * BPI_VEC_EMULATED these are C functions, and the rest is what SIMDe makes of it.
  *
  * v_fma rounds once where BPI_VEC_FMA is 1 and twice on plain SSE2. The order of operands of v_max
  * and v_min matters: both return the second operand when either is NaN, and when both are zero. */
@@ -14,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(__AVX512F__) && defined(__AVX512DQ__)
+#if defined(BPI_VEC_EMULATED) || (defined(__AVX512F__) && defined(__AVX512DQ__))
 #define BPI_VEC_BITS 512
 #include <simde/x86/avx512.h>
 #elif defined(__AVX2__)
@@ -99,6 +100,14 @@ typedef simde__mmask8 vec_mask;
 typedef vec vec_mask;
 #endif
 
+/* V_NATIVE(getexp) is _mm512_getexp_ps. */
+#if defined(BPI_VEC_EMULATED)
+#include "vec_emulated.h"
+#define V_NATIVE(op) V_JOIN(emulated_, op, V_KIND)
+#else
+#define V_NATIVE(op) V_JOIN(_mm512_, op, V_KIND)
+#endif
+
 /* Memory. The part functions touch only the first k < LANES elements; the other lanes load as 0. */
 static inline vec v_load(const real *p) { return V_OP(loadu)(p); }
 static inline void v_store(real *p, vec a) { V_OP(storeu)(p, a); }
@@ -106,7 +115,6 @@ static inline vec v_set(real a) { return V_OP(set1)(a); }
 
 /* Stores past the caches; p is aligned to sizeof(vec). v_fence() orders it before what follows. */
 #if BPI_VEC_BITS == 512
-#define V_NATIVE(op) V_JOIN(_mm512_, op, V_KIND)
 static inline void v_stream(real *p, vec a) { V_NATIVE(stream)(p, a); }
 #else
 static inline void v_stream(real *p, vec a) { V_OP(stream)(p, a); }
@@ -233,7 +241,7 @@ static inline vec v_pow2(vec sum) {
  * result is denormal. */
 static inline vec v_scale(vec a, vec n) {
 #if BPI_VEC_BITS == 512
-    return V_OP(scalef)(a, n);
+    return V_NATIVE(scalef)(a, n);
 #else
     vec sum = v_fma(n, v_set(REAL(0.5)), v_set(V_ROUND));
     vec rest = v_sub(n, v_sub(sum, v_set(V_ROUND)));

@@ -19,13 +19,13 @@ typedef simde__m128d vec_quarter;
 #endif
 
 #if BPI_VEC_BITS == 512 && BPI_BITS == 32
-#define V_LOW_HALF(a) _mm512_castps512_ps256(a)
-#define V_HIGH_HALF(a) _mm512_extractf32x8_ps(a, 1)
+#define V_LOW_HALF(a) simde_mm512_castps512_ps256(a)
+#define V_HIGH_HALF(a) V_NATIVE(extractf32x8)(a, 1)
 #define V_HALF(op) _mm256_##op##_ps
 typedef __m256 vec_half;
 #elif BPI_VEC_BITS == 512
-#define V_LOW_HALF(a) _mm512_castpd512_pd256(a)
-#define V_HIGH_HALF(a) _mm512_extractf64x4_pd(a, 1)
+#define V_LOW_HALF(a) simde_mm512_castpd512_pd256(a)
+#define V_HIGH_HALF(a) simde_mm512_extractf64x4_pd(a, 1)
 #define V_HALF(op) _mm256_##op##_pd
 typedef __m256d vec_half;
 #elif BPI_VEC_BITS == 256
