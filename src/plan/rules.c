@@ -23,7 +23,7 @@ static const bp_shape *shape_of(const bp_tensor *x) { return &x->type->shape; }
 static bool is_one(const bp_tensor *x) {
     if (!bpi_is_small_constant(x->node) || !bp_dtype_is_float(x->type->dtype))
         return false;
-    for (int64_t k = 0; k < bp_shape_count(x->type->shape); k++)
+    for (int64_t k = 0; k < bpi_count(&x->type->shape); k++)
         if (bpi_load(x->type->dtype, x->node->leaf->data, k) != 1)
             return false;
     return true;
@@ -53,9 +53,8 @@ static bp_tensor *drop_factor_one(bpi_node *node) {
 
 /* A sum over axes of size 1 only moves elements. */
 static bp_tensor *drop_sum(bpi_node *node) {
-    bool same_count =
-        bp_shape_count(*shape_of(node->x[0])) == bp_shape_count(*shape_of(&node->y[0]));
-    bool empty = bp_shape_count(*shape_of(node->x[0])) == 0;
+    bool same_count = bpi_count(shape_of(node->x[0])) == bpi_count(shape_of(&node->y[0]));
+    bool empty = bpi_count(shape_of(node->x[0])) == 0;
     return same_count && !empty ? bp_reshape(node->x[0], *shape_of(&node->y[0])) : NULL;
 }
 
@@ -150,7 +149,7 @@ static bool can_fold(const bpi_node *node) {
     enum { MOST = 4 };
     bool pure = !(node->op->flags & (BP_OP_RANDOM | BP_OP_EFFECT | BP_OP_LEAF));
     bool fits =
-        node->outputs == 1 && node->inputs <= MOST && bp_shape_count(*shape_of(&node->y[0])) <= 64;
+        node->outputs == 1 && node->inputs <= MOST && bpi_count(shape_of(&node->y[0])) <= 64;
     if (!pure || !fits || !node->op->forward || node->op->workspace)
         return false;
     for (int k = 0; k < node->inputs; k++)
@@ -160,7 +159,7 @@ static bool can_fold(const bpi_node *node) {
 }
 
 static bp_array array_of(const bp_tensor *x, void *data) {
-    return (bp_array){data, x->type, bp_shape_count(*shape_of(x))};
+    return (bp_array){data, x->type, bpi_count(shape_of(x))};
 }
 
 /* A small op on small constants is computed once, by the reference kernel. One that fails is
