@@ -52,7 +52,7 @@ static bool take_operand(const reverse *r, const bpi_node *node, int k, bp_tenso
     if (gx && (node->op->flags & BP_OP_ELEMENTWISE))
         gx = bpi_sum_to(gx, x->type->shape);
     if (!gx || gx->type->dtype != x->type->dtype ||
-        !bp_shape_equal(gx->type->shape, x->type->shape)) {
+        !bpi_same_shape(&gx->type->shape, &x->type->shape)) {
         char has[BPI_SHAPE_TEXT] = "nothing", wants[BPI_SHAPE_TEXT];
         bpi_graph_fail(r->graph, BP_ERR_GRADIENT,
                        "the VJP rule of %s gave %s for operand number %d, which is %s %s; record a "

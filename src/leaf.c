@@ -79,7 +79,7 @@ void bpi_leaf_own(bp_graph *graph, bpi_leaf *leaf, void *data) {
 /* Memory for the values of a leaf: small ones in the arena, large ones on their own. */
 static void *leaf_memory(bp_graph *graph, bpi_leaf *leaf, const bp_type *type) {
     enum { SMALL = 2048 };
-    size_t bytes = (size_t)bp_shape_count(type->shape) * bp_dtype_size(type->dtype);
+    size_t bytes = (size_t)bpi_count(&type->shape) * bp_dtype_size(type->dtype);
     bool small = bytes <= SMALL;
     void *data = small ? bpi_arena_alloc(&graph->arena, bytes) : bpi_alloc_zeroed(bytes);
     leaf->data = data;

@@ -116,7 +116,7 @@ static void *variable_memory(bp_model *model, size_t bytes, bool alone) {
 static bpi_variable *make_variable(bp_model *model, const char *name, const bp_type *type,
                                    bool trainable) {
     enum { SMALL = 2048 };
-    size_t bytes = (size_t)bp_shape_count(type->shape) * bp_dtype_size(type->dtype);
+    size_t bytes = (size_t)bpi_count(&type->shape) * bp_dtype_size(type->dtype);
     size_t name_bytes = strlen(name) + 1;
     size_t before = (sizeof(bpi_variable) + name_bytes + 63) / 64 * 64;
     bool alone = before + bytes > SMALL;

@@ -162,11 +162,14 @@ static uint32_t leaf_at(const bpi_program *p, const bpi_step *step, int k) {
 
 void bpi_point_code(bpi_plan *plan, const char *arena) {
     const bpi_program *p = &plan->program;
-    for (size_t s = 0; s < p->step_count; s++)
-        for (int k = 0; k < operands(&p->steps[s]); k++)
-            if (leaf_at(p, &p->steps[s], k) == BPI_NONE)
-                *operand_at(&p->steps[s], &plan->code[s], k) =
-                    bpi_reg_address(plan, reg_at(&p->steps[s], k), arena);
+    for (size_t s = 0; s < p->step_count; s++) {
+        const bpi_step *step = &p->steps[s];
+        for (int k = 0, count = operands(step); k < count; k++) {
+            const uint32_t root = p->regs[reg_at(step, k)].root;
+            if (p->regs[root].home != BPI_HOME_LEAF)
+                *operand_at(step, &plan->code[s], k) = bpi_reg_address(plan, root, arena);
+        }
+    }
     plan->base = arena;
 }
 
