@@ -135,12 +135,23 @@ struct bpi_arena_chunk {
 
 enum { FIRST_CHUNK = 1 << 12, LARGEST_CHUNK = 1 << 26 };
 
+/* Memory for a chunk. A large one begins with a huge page: in one that malloc has written its
+ * bookkeeping into there are small pages already. */
+static bpi_arena_chunk *chunk_memory(size_t bytes) {
+    if (bytes < LARGE)
+        return bpi_alloc(bytes);
+    return must_fail() ? NULL : counted(aligned_alloc(HUGE_PAGE, bytes), bytes);
+}
+
 static bool add_chunk(bpi_arena *arena, size_t least) {
     size_t bytes = arena->chunks ? arena->chunks->bytes * 2 : FIRST_CHUNK;
     bytes = bytes > LARGEST_CHUNK ? LARGEST_CHUNK : bytes;
     bytes = bytes < least ? least : bytes;
-    bytes = whole_pages(sizeof(bpi_arena_chunk) + bytes) - sizeof(bpi_arena_chunk);
-    bpi_arena_chunk *chunk = bpi_alloc(sizeof *chunk + bytes);
+    size_t whole = sizeof(bpi_arena_chunk) + bytes;
+    if (whole >= LARGE)
+        whole = (whole + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    bytes = whole - sizeof(bpi_arena_chunk);
+    bpi_arena_chunk *chunk = chunk_memory(whole);
     if (!chunk)
         return false;
     chunk->older = arena->chunks;
