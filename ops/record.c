@@ -81,11 +81,11 @@ bp_tensor *bpi_record_fail(bp_tensor *at, bp_status status, const char *format, 
 /* ---- costs ----------------------------------------------------------------------------------- */
 
 static double bytes_of(const bp_type *type) {
-    return (double)bp_shape_count(type->shape) * (double)bp_dtype_size(type->dtype);
+    return (double)bpi_count(&type->shape) * (double)bp_dtype_size(type->dtype);
 }
 
 void bpi_cost_map(const bp_signature *s, double per_element, double *flops, double *bytes) {
-    *flops = per_element * (double)bp_shape_count(s->y[0].shape);
+    *flops = per_element * (double)bpi_count(&s->y[0].shape);
     *bytes = bytes_of(&s->y[0]);
     for (int k = 0; k < s->inputs; k++)
         *bytes += bytes_of(&s->x[k]);

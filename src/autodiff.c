@@ -19,6 +19,7 @@ typedef struct reverse {
     bpi_closure closure;    /* what the targets depend on, in the order of recording */
     bool *needed;           /* by slot: depends on something that is differentiated for */
     uint32_t *first;        /* by slot: where the cotangents of a node's outputs begin */
+    size_t widest;          /* most operands of a node */
     bp_tensor **cotangents; /* complete when their node is visited; NULL: zero */
 } reverse;
 
@@ -51,7 +52,7 @@ static bool take_operand(const reverse *r, const bpi_node *node, int k, bp_tenso
     if (gx && (node->op->flags & BP_OP_ELEMENTWISE))
         gx = bpi_sum_to(gx, x->type->shape);
     if (!gx || gx->type->dtype != x->type->dtype ||
-        !bp_shape_equal(gx->type->shape, x->type->shape)) {
+        !bpi_same_shape(&gx->type->shape, &x->type->shape)) {
         char has[BPI_SHAPE_TEXT] = "nothing", wants[BPI_SHAPE_TEXT];
         bpi_graph_fail(r->graph, BP_ERR_GRADIENT,
                        "the VJP rule of %s gave %s for operand number %d, which is %s %s; record a "
@@ -100,16 +101,13 @@ static bool visit(const reverse *r, bpi_node *node, bp_tensor **gx, bool *need) 
 }
 
 static bool visit_all(reverse *r) {
-    size_t widest = 1;
-    for (size_t k = 0; k < r->closure.count; k++)
-        widest = r->closure.nodes[k]->inputs > widest ? r->closure.nodes[k]->inputs : widest;
-    bp_tensor **gx = bpi_alloc(widest * (sizeof *gx + sizeof(bool)));
+    bp_tensor **gx = bpi_alloc((r->widest + 1) * (sizeof *gx + sizeof(bool)));
     if (!gx)
         return bpi_graph_fail(r->graph, BP_ERR_MEMORY, "gradient: out of memory") != NULL;
     bool ok = true;
     for (size_t k = r->closure.count; k-- > 0 && ok;)
         if (r->needed[k] && !r->closure.nodes[k]->leaf)
-            ok = visit(r, r->closure.nodes[k], gx, (bool *)&gx[widest]);
+            ok = visit(r, r->closure.nodes[k], gx, (bool *)&gx[r->widest]);
     bpi_free(gx);
     return ok;
 }
@@ -122,6 +120,8 @@ static bool prepare(reverse *r, bp_tensor *const *wrt, int wrt_count) {
     for (size_t k = 0; k < count && r->first; k++) {
         r->first[k] = (uint32_t)outputs;
         outputs += r->closure.nodes[k]->outputs;
+        r->widest =
+            r->closure.nodes[k]->inputs > r->widest ? r->closure.nodes[k]->inputs : r->widest;
     }
     r->cotangents = bpi_alloc_zeroed((outputs + 1) * sizeof *r->cotangents);
     if (!r->needed || !r->first || !r->cotangents)

@@ -22,8 +22,7 @@ static bool convert_values(copying *c, bpi_leaf *leaf, const bp_type *from, cons
         return bpi_graph_fail(c->to, BP_ERR_MEMORY, "out of memory for converted values") != NULL;
     for (int64_t k = 0; k < count; k++)
         bpi_store(c->retype, values, k, bpi_load(from->dtype, data, k));
-    leaf->data = values;
-    leaf->owned = true;
+    bpi_leaf_own(c->to, leaf, values);
     return true;
 }
 
@@ -98,6 +97,11 @@ static bpi_node *copy_op(copying *c, const bpi_node *node) {
 
 bp_status bpi_clone(bp_graph *to, const bpi_closure *closure, bp_dtype retype, bpi_node **copies) {
     copying c = {to, copies, retype};
+    if (!bpi_reserve((void **)&to->nodes, &to->capacity, to->count + closure->count,
+                     sizeof *to->nodes)) {
+        bpi_graph_fail(to, BP_ERR_MEMORY, "out of memory");
+        return BP_ERR_MEMORY;
+    }
     for (size_t k = 0; k < closure->count; k++) {
         const bpi_node *node = closure->nodes[k];
         copies[k] = node->leaf ? copy_leaf(&c, node) : copy_op(&c, node);

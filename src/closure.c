@@ -55,14 +55,16 @@ static int64_t mark_downwards(bp_graph *graph, bp_tensor *const *targets, int co
     return marked;
 }
 
-static bool collect_marked(const bp_graph *graph, size_t lowest, size_t highest, bpi_closure *c) {
+static bool collect_marked(const bp_graph *graph, size_t lowest, size_t highest, size_t marked,
+                           bpi_closure *c) {
+    if (!bpi_reserve((void **)&c->nodes, &c->capacity, marked, sizeof *c->nodes))
+        return false;
     for (size_t id = lowest; id <= highest; id++) {
         bpi_node *node = graph->nodes[id];
         if (node->mark != graph->mark)
             continue;
         node->slot = (uint32_t)c->count;
-        if (!append(c, node))
-            return false;
+        c->nodes[c->count++] = node;
     }
     return true;
 }
@@ -100,7 +102,7 @@ bp_status bpi_closure_of(bp_graph *graph, bp_tensor *const *targets, int count,
     size_t lowest, highest;
     int64_t marked = mark_downwards(graph, targets, count, &lowest, &highest);
     bool ok = marked < 0 ? search(graph, targets, count, closure)
-                         : collect_marked(graph, lowest, highest, closure);
+                         : collect_marked(graph, lowest, highest, (size_t)marked, closure);
     if (ok)
         return BP_OK;
     bpi_graph_fail(graph, BP_ERR_MEMORY, "out of memory while looking through %zu nodes",

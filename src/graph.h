@@ -48,10 +48,11 @@ struct bpi_leaf {
     bpi_leaf_kind kind;
     bool owned;             /* data belongs to the leaf, and is freed with the recording */
     bool pointed;           /* data belongs to the caller: bp_point */
+    bool listed;            /* in the list of the graph, to free owned data */
     const void *data;       /* values now (a variable's: see variable->data) */
     uint64_t stamp;         /* when they last changed, by the model's clock */
     bpi_variable *variable; /* of a variable */
-    bpi_leaf *next;         /* list of the graph, to free owned data */
+    bpi_leaf *next;         /* of that list */
     union {
         float f32;
         double f64;
@@ -63,19 +64,25 @@ struct bpi_leaf {
 struct bpi_variable {
     bp_type type;
     void *data;     /* 64-byte aligned, stable address */
-    uint64_t hash;  /* of the name */
     uint64_t stamp; /* as leaf->stamp */
     bool trainable;
-    bpi_variable *next_in_bucket;
+    bool alone; /* an allocation of its own; else in the arena of the model */
     char name[];
 };
+
+/* A place in a hash table of variables: empty when `variable` is NULL. */
+typedef struct bpi_bucket {
+    uint64_t hash; /* of the name */
+    bpi_variable *variable;
+} bpi_bucket;
 
 struct bp_model {
     pthread_mutex_t lock;     /* around the table of variables */
     bpi_variable **variables; /* in the order in which they were made */
     size_t count, capacity;
-    bpi_variable **buckets; /* hash table by name; size is a power of two */
+    bpi_bucket *buckets; /* hash table by name; size is a power of two */
     size_t bucket_count;
+    bpi_arena arena;             /* small variables */
     bp_optimizer *optimizers;    /* list, freed with the model */
     struct bpi_derived *derived; /* list of ops made from backward functions */
     _Atomic uint64_t clock;      /* grows with every change of a value */
@@ -104,7 +111,7 @@ struct bp_graph {
     bpi_types own_types;
     bpi_node **nodes; /* by id */
     size_t count, capacity;
-    bpi_leaf *leaves;
+    bpi_leaf *leaves; /* those that own their data, or have done so */
     bpi_named *named; /* hash table by name; size is a power of two */
     size_t named_count, named_size;
     char scope[256]; /* "encoder.layer1." */
@@ -140,6 +147,8 @@ bpi_node *bpi_node_append(bp_graph *graph, const bp_op *op, bp_tensor *const *x,
 /* As bp_record for an op without operands. */
 bp_tensor *bpi_record_leaf(bp_graph *graph, const bp_op *op, const bp_type *type,
                            bpi_leaf_kind kind, bpi_leaf **leaf);
+/* Has the leaf own its data: freed with the recording. */
+void bpi_leaf_own(bp_graph *graph, bpi_leaf *leaf, void *data);
 /* Number of attributes and outputs of an op. */
 int bpi_op_attrs(const bp_op *op);
 int bpi_op_outputs(const bp_op *op);
@@ -190,8 +199,8 @@ extern void (*bpi_vjp_fault)(bp_vjp *v);
 
 bpi_variable *bpi_variable_find(const bp_model *model, const char *name, uint64_t hash);
 /* Makes a variable, initialised; NULL with model->why set. */
-bpi_variable *bpi_variable_new(bp_model *model, const char *name, const bp_type *type, bp_init init,
-                               bool trainable);
+bpi_variable *bpi_variable_new(bp_model *model, const char *name, uint64_t hash,
+                               const bp_type *type, bp_init init, bool trainable);
 /* Fills memory of a type by an initialiser (nn/init.c). */
 bp_status bpi_init_fill(bp_init init, uint64_t seed, const char *name, const bp_type *type,
                         void *data, bp_failure *why);
@@ -201,6 +210,22 @@ uint64_t bpi_clock(bp_model *model);
 /* Writes `value` as one element of `dtype`; reads one as a double. */
 void bpi_store(bp_dtype dtype, void *at, int64_t index, double value);
 double bpi_load(bp_dtype dtype, const void *at, int64_t index);
+
+/* The elements of a shape that has been checked. */
+static inline int64_t bpi_count(const bp_shape *shape) {
+    int64_t count = 1;
+    for (int k = 0; k < shape->rank; k++)
+        count *= shape->size[k];
+    return count;
+}
+
+/* As bp_shape_equal, most often by one look: equal types are interned. */
+static inline bool bpi_same_shape(const bp_shape *a, const bp_shape *b) {
+    bool same = a == b || a->rank == b->rank;
+    for (int k = 0; k < a->rank && a != b && same; k++)
+        same = a->size[k] == b->size[k];
+    return same;
+}
 
 /* FNV-1a over a string, for the hash tables. */
 uint64_t bpi_hash_text(const char *text);

@@ -61,24 +61,34 @@ bp_tensor *bpi_record_leaf(bp_graph *graph, const bp_op *op, const bp_type *type
     bpi_node *node = bpi_node_append(graph, op, NULL, 0, NULL, &interned, 1, leaf);
     if (!node)
         return NULL;
-    leaf->next = graph->leaves;
-    graph->leaves = leaf;
     if (out)
         *out = leaf;
     return &node->y[0];
 }
 
+void bpi_leaf_own(bp_graph *graph, bpi_leaf *leaf, void *data) {
+    leaf->data = data;
+    leaf->owned = true;
+    if (leaf->listed)
+        return;
+    leaf->listed = true;
+    leaf->next = graph->leaves;
+    graph->leaves = leaf;
+}
+
 /* Memory for the values of a leaf: small ones in the arena, large ones on their own. */
 static void *leaf_memory(bp_graph *graph, bpi_leaf *leaf, const bp_type *type) {
     enum { SMALL = 2048 };
-    size_t bytes = (size_t)bp_shape_count(type->shape) * bp_dtype_size(type->dtype);
-    leaf->owned = bytes > SMALL;
-    void *data = leaf->owned ? bpi_alloc_zeroed(bytes) : bpi_arena_alloc(&graph->arena, bytes);
-    if (data && !leaf->owned)
-        memset(data, 0, bytes);
+    size_t bytes = (size_t)bpi_count(&type->shape) * bp_dtype_size(type->dtype);
+    bool small = bytes <= SMALL;
+    void *data = small ? bpi_arena_alloc(&graph->arena, bytes) : bpi_alloc_zeroed(bytes);
     leaf->data = data;
-    leaf->owned = leaf->owned && data;
-    if (!data)
+    leaf->owned = false;
+    if (data && small)
+        memset(data, 0, bytes);
+    else if (data)
+        bpi_leaf_own(graph, leaf, data);
+    else
         bpi_graph_fail(graph, BP_ERR_MEMORY, "out of memory for %zu bytes of values", bytes);
     return data;
 }
@@ -256,8 +266,9 @@ static bpi_variable *find_or_make(bp_graph *graph, const char *name, uint64_t ha
     bp_model *model = graph->model;
     bpi_variable *variable = bpi_variable_find(model, name, hash);
     if (!variable) {
-        model->why = (bp_failure){.status = BP_OK};
-        variable = bpi_variable_new(model, name, type, init, trainable);
+        model->why.status = BP_OK;
+        model->why.text[0] = '\0';
+        variable = bpi_variable_new(model, name, hash, type, init, trainable);
         if (!variable)
             return bpi_graph_fail(graph, model->why.status, "%s", model->why.text);
     }

@@ -36,13 +36,23 @@ static bool must_fail(void) {
     return false;
 }
 
+enum { HUGE_PAGE = 1 << 21, LARGE = 1 << 22, BOOKKEEPING = 64 };
+
+/* The size to ask for: a large block becomes, with what malloc adds to it, a whole number of huge
+ * pages, so that the system can begin it at the beginning of one. */
+static size_t whole_pages(size_t bytes) {
+    if (bytes < LARGE || bytes > SIZE_MAX / 2)
+        return bytes ? bytes : 1;
+    return (bytes + BOOKKEEPING + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE - BOOKKEEPING;
+}
+
 /* Asks for huge pages where a block is several of them: the first touch of a page of 4 KB costs
  * more than anything that is done with the bytes in it. Only advice: without it everything works as
  * well. It is for all of the pages that the block lies in, since a mapping in two parts cannot be
  * moved by realloc. */
 static void *on_huge_pages(void *memory, size_t bytes) {
 #if defined __linux__ && defined MADV_HUGEPAGE
-    enum { PAGE = 1 << 12, LARGE = 1 << 22 };
+    enum { PAGE = 1 << 12 };
     uintptr_t begin = (uintptr_t)memory / PAGE * PAGE;
     uintptr_t end = ((uintptr_t)memory + bytes + PAGE - 1) / PAGE * PAGE;
     if (memory && bytes >= LARGE)
@@ -60,17 +70,20 @@ static void *counted(void *memory, size_t bytes) {
 }
 
 void *bpi_alloc(size_t bytes) {
-    return must_fail() ? NULL : counted(malloc(bytes ? bytes : 1), bytes);
+    size_t wanted = whole_pages(bytes);
+    return must_fail() ? NULL : counted(malloc(wanted), wanted);
 }
 
 void *bpi_alloc_zeroed(size_t bytes) {
-    return must_fail() ? NULL : counted(calloc(1, bytes ? bytes : 1), bytes);
+    size_t wanted = whole_pages(bytes);
+    return must_fail() ? NULL : counted(calloc(1, wanted), wanted);
 }
 
 void *bpi_realloc(void *old, size_t bytes) {
     if (!old)
         return bpi_alloc(bytes);
-    return must_fail() ? NULL : on_huge_pages(realloc(old, bytes ? bytes : 1), bytes);
+    size_t wanted = whole_pages(bytes);
+    return must_fail() ? NULL : on_huge_pages(realloc(old, wanted), wanted);
 }
 
 void *bpi_alloc_aligned(size_t bytes) {
@@ -99,6 +112,19 @@ bool bpi_grow(void **array, size_t *capacity, size_t count, size_t size) {
     return true;
 }
 
+bool bpi_reserve(void **array, size_t *capacity, size_t count, size_t size) {
+    if (count <= *capacity)
+        return true;
+    if (count > SIZE_MAX / 2 / size)
+        return false;
+    void *grown = bpi_realloc(*array, count * size);
+    if (!grown)
+        return false;
+    *array = grown;
+    *capacity = count;
+    return true;
+}
+
 /* ---- arena ----------------------------------------------------------------------------------- */
 
 struct bpi_arena_chunk {
@@ -107,13 +133,25 @@ struct bpi_arena_chunk {
     _Alignas(16) char room[];
 };
 
-enum { FIRST_CHUNK = 1 << 12, LARGEST_CHUNK = 1 << 25 };
+enum { FIRST_CHUNK = 1 << 12, LARGEST_CHUNK = 1 << 26 };
+
+/* Memory for a chunk. A large one begins with a huge page: in one that malloc has written its
+ * bookkeeping into there are small pages already. */
+static bpi_arena_chunk *chunk_memory(size_t bytes) {
+    if (bytes < LARGE)
+        return bpi_alloc(bytes);
+    return must_fail() ? NULL : counted(aligned_alloc(HUGE_PAGE, bytes), bytes);
+}
 
 static bool add_chunk(bpi_arena *arena, size_t least) {
     size_t bytes = arena->chunks ? arena->chunks->bytes * 2 : FIRST_CHUNK;
     bytes = bytes > LARGEST_CHUNK ? LARGEST_CHUNK : bytes;
     bytes = bytes < least ? least : bytes;
-    bpi_arena_chunk *chunk = bpi_alloc(sizeof *chunk + bytes);
+    size_t whole = sizeof(bpi_arena_chunk) + bytes;
+    if (whole >= LARGE)
+        whole = (whole + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    bytes = whole - sizeof(bpi_arena_chunk);
+    bpi_arena_chunk *chunk = chunk_memory(whole);
     if (!chunk)
         return false;
     chunk->older = arena->chunks;
@@ -133,6 +171,18 @@ void *bpi_arena_alloc(bpi_arena *arena, size_t bytes) {
     void *memory = arena->next;
     arena->next += bytes;
     return memory;
+}
+
+void *bpi_arena_alloc_aligned(bpi_arena *arena, size_t bytes) {
+    enum { ALIGNMENT = 64 };
+    size_t room = (size_t)(arena->end - arena->next), gap = -(uintptr_t)arena->next % ALIGNMENT;
+    if (bytes > SIZE_MAX / 2)
+        return NULL;
+    bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    if (room < gap + bytes && !add_chunk(arena, bytes + ALIGNMENT))
+        return NULL;
+    arena->next += -(uintptr_t)arena->next % ALIGNMENT;
+    return bpi_arena_alloc(arena, bytes);
 }
 
 char *bpi_arena_text(bpi_arena *arena, const char *text) {

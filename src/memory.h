@@ -17,6 +17,8 @@ void bpi_free(void *memory);
 /* Makes room for one more element of `size` bytes in a growing array: doubles *capacity when
  * `count` has reached it. Returns false, with the array unchanged, when memory is short. */
 bool bpi_grow(void **array, size_t *capacity, size_t count, size_t size);
+/* Makes room for `count` elements in all, where it is known how many there will be. */
+bool bpi_reserve(void **array, size_t *capacity, size_t count, size_t size);
 
 /* For tests: the number of successful allocations so far in this process; how many of them live;
  * and make the allocation `after` calls from now (0: the next) fail once, or with `all` every one
@@ -33,6 +35,7 @@ typedef struct bpi_arena {
 } bpi_arena;
 void *bpi_arena_alloc(bpi_arena *arena,
                       size_t bytes); /* aligned to 16; NULL when memory is short */
+void *bpi_arena_alloc_aligned(bpi_arena *arena, size_t bytes); /* the same, to 64 */
 char *bpi_arena_text(bpi_arena *arena, const char *text);
 void bpi_arena_reset(bpi_arena *arena); /* forgets everything, keeps one chunk */
 void bpi_arena_free(bpi_arena *arena);

@@ -15,13 +15,19 @@ bp_model *bp_model_new(void) {
     return model;
 }
 
+static void free_variable(bpi_variable *variable) {
+    if (variable && variable->alone)
+        bpi_free(variable);
+}
+
 void bp_model_free(bp_model *model) {
     if (!model)
         return;
     bpi_optimizers_free(model);
     bpi_derived_free(model);
     for (size_t k = 0; k < model->count; k++)
-        bpi_free(model->variables[k]);
+        free_variable(model->variables[k]);
+    bpi_arena_free(&model->arena);
     bpi_free(model->variables);
     bpi_free(model->buckets);
     pthread_mutex_destroy(&model->lock);
@@ -50,82 +56,93 @@ const char *bp_model_error(const bp_model *model) {
 
 /* ---- variables ------------------------------------------------------------------------------- */
 
-static bpi_variable *find_locked(const bp_model *model, const char *name, uint64_t hash) {
-    if (model->bucket_count == 0)
-        return NULL;
-    bpi_variable *at = model->buckets[hash & (model->bucket_count - 1)];
-    while (at && (at->hash != hash || strcmp(at->name, name) != 0))
-        at = at->next_in_bucket;
-    return at;
+/* The place where a name is, or where it belongs. */
+static bpi_bucket *place_of(const bp_model *model, const char *name, uint64_t hash) {
+    size_t mask = model->bucket_count - 1, at = hash & mask;
+    while (model->buckets[at].variable && (model->buckets[at].hash != hash ||
+                                           strcmp(model->buckets[at].variable->name, name) != 0))
+        at = (at + 1) & mask;
+    return &model->buckets[at];
 }
 
 bpi_variable *bpi_variable_find(const bp_model *model, const char *name, uint64_t hash) {
     pthread_mutex_t *lock = (pthread_mutex_t *)&model->lock;
     pthread_mutex_lock(lock);
-    bpi_variable *found = find_locked(model, name, hash);
+    bpi_variable *found = model->bucket_count ? place_of(model, name, hash)->variable : NULL;
     pthread_mutex_unlock(lock);
     return found;
 }
 
-static void link_variable(bp_model *model, bpi_variable *variable) {
-    bpi_variable **bucket = &model->buckets[variable->hash & (model->bucket_count - 1)];
-    variable->next_in_bucket = *bucket;
-    *bucket = variable;
-}
-
+/* Keeps half of the places empty. */
 static bool grow_buckets(bp_model *model) {
-    if (model->count < model->bucket_count)
+    if (model->count * 2 < model->bucket_count)
         return true;
     size_t count = model->bucket_count ? model->bucket_count * 2 : 16;
-    bpi_variable **buckets = bpi_alloc_zeroed(count * sizeof *buckets);
+    bpi_bucket *buckets = bpi_alloc_zeroed(count * sizeof *buckets);
     if (!buckets)
         return false;
+    for (size_t k = 0; k < model->bucket_count; k++) {
+        size_t at = model->buckets[k].hash & (count - 1);
+        while (model->buckets[k].variable && buckets[at].variable)
+            at = (at + 1) & (count - 1);
+        if (model->buckets[k].variable)
+            buckets[at] = model->buckets[k];
+    }
     bpi_free(model->buckets);
     model->buckets = buckets;
     model->bucket_count = count;
-    for (size_t k = 0; k < model->count; k++)
-        link_variable(model, model->variables[k]);
     return true;
 }
 
-static bool add_locked(bp_model *model, bpi_variable *variable) {
+static bool add_locked(bp_model *model, bpi_variable *variable, uint64_t hash) {
     if (!grow_buckets(model) || !bpi_grow((void **)&model->variables, &model->capacity,
                                           model->count, sizeof *model->variables))
         return false;
     model->variables[model->count++] = variable;
-    link_variable(model, variable);
+    *place_of(model, variable->name, hash) = (bpi_bucket){hash, variable};
     return true;
 }
 
-static bpi_variable *make_variable(const char *name, const bp_type *type, bool trainable) {
-    size_t bytes = (size_t)bp_shape_count(type->shape) * bp_dtype_size(type->dtype);
+/* Memory for a variable, 64-byte aligned: of its own when it is large, else of the model. */
+static void *variable_memory(bp_model *model, size_t bytes, bool alone) {
+    if (alone)
+        return bpi_alloc_aligned(bytes);
+    pthread_mutex_lock(&model->lock);
+    void *memory = bpi_arena_alloc_aligned(&model->arena, bytes);
+    pthread_mutex_unlock(&model->lock);
+    return memory;
+}
+
+static bpi_variable *make_variable(bp_model *model, const char *name, const bp_type *type,
+                                   bool trainable) {
+    enum { SMALL = 2048 };
+    size_t bytes = (size_t)bpi_count(&type->shape) * bp_dtype_size(type->dtype);
     size_t name_bytes = strlen(name) + 1;
     size_t before = (sizeof(bpi_variable) + name_bytes + 63) / 64 * 64;
-    bpi_variable *variable = bpi_alloc_aligned(before + bytes);
+    bool alone = before + bytes > SMALL;
+    bpi_variable *variable = variable_memory(model, before + bytes, alone);
     if (!variable)
         return NULL;
-    *variable = (bpi_variable){.type = *type,
-                               .data = (char *)variable + before,
-                               .hash = bpi_hash_text(name),
-                               .trainable = trainable};
+    *variable = (bpi_variable){
+        .type = *type, .data = (char *)variable + before, .trainable = trainable, .alone = alone};
     memcpy(variable->name, name, name_bytes);
     memset(variable->data, 0, bytes);
     return variable;
 }
 
-bpi_variable *bpi_variable_new(bp_model *model, const char *name, const bp_type *type, bp_init init,
-                               bool trainable) {
-    bpi_variable *variable = make_variable(name, type, trainable);
+bpi_variable *bpi_variable_new(bp_model *model, const char *name, uint64_t hash,
+                               const bp_type *type, bp_init init, bool trainable) {
+    bpi_variable *variable = make_variable(model, name, type, trainable);
     if (variable &&
         bpi_init_fill(init, model->seed, name, type, variable->data, &model->why) != BP_OK) {
-        bpi_free(variable);
+        free_variable(variable);
         return NULL;
     }
     pthread_mutex_lock(&model->lock);
-    bool added = variable && add_locked(model, variable);
+    bool added = variable && add_locked(model, variable, hash);
     pthread_mutex_unlock(&model->lock);
     if (!added) {
-        bpi_free(variable);
+        free_variable(variable);
         bpi_fail(&model->why, BP_ERR_MEMORY, "out of memory for parameter \"%s\"", name);
         return NULL;
     }

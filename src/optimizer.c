@@ -118,12 +118,11 @@ static bp_tensor **own_parameters(const bp_optimizer *optimizer, bp_tensor *loss
         return NULL;
     *count = 0;
     for (size_t k = 0; k < closure.count; k++)
-        *count += owns(optimizer, closure.nodes[k]);
-    bp_tensor **parameters = bpi_arena_alloc(&graph->arena, (size_t)*count * sizeof *parameters);
-    int found = 0;
-    for (size_t k = 0; k < closure.count && parameters; k++)
         if (owns(optimizer, closure.nodes[k]))
-            parameters[found++] = &closure.nodes[k]->y[0];
+            closure.nodes[(*count)++] = closure.nodes[k];
+    bp_tensor **parameters = bpi_arena_alloc(&graph->arena, (size_t)*count * sizeof *parameters);
+    for (int k = 0; k < *count && parameters; k++)
+        parameters[k] = &closure.nodes[k]->y[0];
     bpi_free(closure.nodes);
     if (*count > 0)
         return parameters;

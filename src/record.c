@@ -158,30 +158,24 @@ static bp_status run_infer(bp_signature *s) {
     return s->op->infer ? s->op->infer(s) : BP_OK;
 }
 
-static bool outputs_valid(const bp_signature *s) {
-    for (int k = 0; k < bpi_op_outputs(s->op); k++)
-        if (bp_dtype_size(s->y[k].dtype) == 0 || bp_shape_count(s->y[k].shape) < 0) {
-            bpi_fail(s->why, BP_ERR_SHAPE,
-                     "the result has an invalid type: more than %d dimensions, a negative size, or "
-                     "more elements than 64 bits count",
-                     BP_MAX_RANK);
-            return false;
-        }
-    return true;
-}
-
-/* Interns the types that a shape rule gave. Most often that is the type of the first operand. */
-static bool intern_outputs(bp_graph *graph, const bp_signature *s, const bp_type *first,
-                           const bp_type **types) {
-    bool ok = true;
-    for (int k = 0; k < bpi_op_outputs(s->op) && ok; k++) {
-        bool same = s->y[k].dtype == first->dtype && bp_shape_equal(s->y[k].shape, first->shape);
-        types[k] = same ? first : bpi_type_intern(graph, &s->y[k]);
-        ok = types[k] != NULL;
+/* Interns the types that a shape rule gave, and checks them. Most often that is the type of the
+ * first operand. */
+static bp_status intern_outputs(bp_graph *graph, const bp_signature *s, const bp_type *first,
+                                const bp_type **types) {
+    for (int k = 0; k < bpi_op_outputs(s->op); k++) {
+        const bp_type *y = &s->y[k];
+        types[k] = first;
+        if (y->dtype == first->dtype && bpi_same_shape(&y->shape, &first->shape))
+            continue;
+        if (bp_dtype_size(y->dtype) == 0 || bp_shape_count(y->shape) < 0)
+            return bpi_fail(s->why, BP_ERR_SHAPE,
+                            "the result has an invalid type: more than %d dimensions, a negative "
+                            "size, or more elements than 64 bits count",
+                            BP_MAX_RANK);
+        if (!(types[k] = bpi_type_intern(graph, y)))
+            return bpi_fail(s->why, BP_ERR_MEMORY, "out of memory");
     }
-    if (!ok)
-        bpi_graph_fail(graph, BP_ERR_MEMORY, "%s: out of memory", s->op->name);
-    return ok;
+    return BP_OK;
 }
 
 enum { FEW = 4 }; /* operands whose types fit on the stack */
@@ -209,11 +203,12 @@ bp_tensor *bp_record(const bp_op *op, bp_tensor *const *operands, int count, con
     s.attr = attrs;
     s.why = &why;
     bpi_node *node = NULL;
+    const bp_type *y[BP_MAX_OUTPUTS];
     bp_status status = run_infer(&s);
-    if (status == BP_OK && outputs_valid(&s)) {
-        const bp_type *y[BP_MAX_OUTPUTS];
-        if (intern_outputs(graph, &s, operands[0]->type, y))
-            node = bpi_node_append(graph, op, operands, count, attrs, y, bpi_op_outputs(op), NULL);
+    if (status == BP_OK)
+        status = intern_outputs(graph, &s, operands[0]->type, y);
+    if (status == BP_OK) {
+        node = bpi_node_append(graph, op, operands, count, attrs, y, bpi_op_outputs(op), NULL);
     } else {
         if (why.status == BP_OK)
             bpi_fail(&why, status, "%s", bp_status_text(status));

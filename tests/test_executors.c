@@ -2,6 +2,7 @@
 #include <backprop.h>
 #include <check.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "kernel/cpu.h"
@@ -34,6 +35,45 @@ START_TEST(a_planned_and_a_naive_step_agree) {
     }
     for (int k = 0; k < 30 * 5; k++)
         ck_assert_double_eq_tol(trained[0][k], trained[1][k], 1e-9);
+}
+END_TEST
+
+/* Deep enough that buffers are placed as an allocator would, and with chains of every length: one
+ * more op in each layer. */
+START_TEST(deep_steps_agree) {
+    enum { LAYERS = 500 };
+    float trained[2][LAYERS][4];
+    for (int executor = 0; executor < 2; executor++) {
+        bp_model *own = bp_model_new();
+        bp_graph *deep = bp_graph_new(own);
+        bp_set_executor(deep, executor ? BP_NAIVE : BP_PLANNED);
+        bp_tensor *h = bp_input(deep, "x", BP_F32, BP_SHAPE(3, 4));
+        for (int k = 0; k < LAYERS; k++) {
+            char name[16];
+            snprintf(name, sizeof name, "l%d", k);
+            bp_tensor *y = bp_linear(h, name, 4);
+            for (int op = 0; op < k % 40; op++)
+                y = op % 3 ? bp_neg(y) : op % 2 ? bp_tanh(y) : bp_add(y, bp_scale(h, 0.5));
+            h = bp_scale(bp_sigmoid(y), 1.5);
+        }
+        bp_sgd_config config = bp_sgd_defaults();
+        config.momentum = 0.9;
+        bp_optimizer *sgd = bp_sgd(own, &config);
+        bp_tensor *loss = bp_sum(bp_square(h), BP_ALL, false);
+        for (int step = 0; step < 2; step++)
+            ck_assert_msg(bp_step(sgd, loss) == BP_OK, "%s", bp_error(deep));
+        for (int k = 0; k < LAYERS; k++) {
+            char name[16];
+            snprintf(name, sizeof name, "l%d.bias", k);
+            ck_assert_int_eq(bp_model_read(own, name, trained[executor][k], 4 * sizeof(float)),
+                             BP_OK);
+        }
+        bp_graph_free(deep);
+        bp_model_free(own);
+    }
+    for (int k = 0; k < LAYERS * 4; k++)
+        ck_assert_float_eq_tol(trained[0][k / 4][k % 4], trained[1][k / 4][k % 4], 1e-4f);
+    ck_assert_float_gt(fabsf(trained[0][LAYERS - 1][0]), 1e-3f);
 }
 END_TEST
 
@@ -175,6 +215,7 @@ END_TEST
 int main(void) {
     const TTest *const tests[] = {
         a_planned_and_a_naive_step_agree,
+        deep_steps_agree,
         a_kernel_that_writes_outside_is_named,
         naive_memory_is_poisoned,
         elementwise_kernels_of_users_see_arrays_of_one_shape,

@@ -332,6 +332,53 @@ START_TEST(variables_are_copied_in_and_out) {
 }
 END_TEST
 
+/* Large values are a piece of memory of their own, which the recording gives back. */
+START_TEST(an_input_that_was_pointed_takes_memory_again) {
+    static const float values[2048 + 1] = {1, 2, 3};
+    bp_tensor *warm = bp_input(graph, "warm", BP_F32, BP_SHAPE(2048));
+    ck_assert_int_eq(bp_write(warm, values), BP_OK);
+    bp_graph_reset(graph);
+    int64_t before = bpi_alloc_live();
+    bp_tensor *x = bp_input(graph, "x", BP_F32, BP_SHAPE(2048));
+    bp_tensor *y = bp_input(graph, "y", BP_F32, BP_SHAPE(2048));
+    ck_assert_int_eq(bpi_alloc_live(), before + 2);
+    for (int k = 0; k < 3; k++) {
+        ck_assert_int_eq(bp_point(x, values), BP_OK);
+        ck_assert_int_eq(bpi_alloc_live(), before + 1);
+        ck_assert_int_eq(bp_write(x, values + 1), BP_OK);
+        ck_assert_int_eq(bpi_alloc_live(), before + 2);
+    }
+    ck_assert_float_eq(bp_f32(x)[0], 2);
+    ck_assert_int_eq(bp_write(y, values), BP_OK);
+    bp_graph_reset(graph);
+    ck_assert_int_eq(bpi_alloc_live(), before);
+}
+END_TEST
+
+/* Of all sizes: small ones share memory, large ones have their own. */
+START_TEST(many_variables_lie_apart_and_are_found) {
+    enum { MANY = 1000 };
+    for (int k = 0; k < MANY; k++) {
+        char name[40];
+        snprintf(name, sizeof name, "%s%d", k % 2 ? "a_longer_name_of_" : "n", k);
+        ck_assert_ptr_nonnull(
+            bp_parameter(graph, name, BP_F32, BP_SHAPE(1 + k * 7 % 1500), bp_init_constant(k)));
+    }
+    ck_assert_int_eq(bp_model_count(model), MANY);
+    for (int k = 0; k < MANY; k++) {
+        static float values[1500];
+        const int count = 1 + k * 7 % 1500;
+        ck_assert_uint_eq((uintptr_t)model->variables[k]->data % 64, 0);
+        ck_assert_int_eq(
+            bp_model_read(model, bp_model_name(model, k), values, (size_t)count * sizeof *values),
+            BP_OK);
+        for (int i = 0; i < count; i++)
+            ck_assert_float_eq(values[i], (float)k);
+    }
+    ck_assert(!bp_model_type(model, "n1", NULL));
+}
+END_TEST
+
 START_TEST(null_graphs_and_models_are_survived) {
     bp_model_free(NULL);
     bp_graph_free(NULL);
@@ -376,6 +423,8 @@ int main(void) {
         what_a_tensor_depends_on_is_found_wherever_it_lies,
         the_graph_is_described,
         variables_are_copied_in_and_out,
+        an_input_that_was_pointed_takes_memory_again,
+        many_variables_lie_apart_and_are_found,
         null_graphs_and_models_are_survived,
     };
     return run_tests("graph", setup, teardown, 60, tests, sizeof tests / sizeof *tests);

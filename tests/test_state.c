@@ -149,6 +149,43 @@ START_TEST(two_values_for_one_variable_are_refused) {
 }
 END_TEST
 
+/* The new value is there before the old one is read last, by a step over another shape. */
+START_TEST(a_variable_read_late_keeps_its_old_value) {
+    for (int executor = 0; executor < 2; executor++) {
+        bp_tensor *a, *b;
+        record_states(executor, &a, &b, 5);
+        bp_tensor *rows = counting("rows", BP_SHAPE(3, 4), 0), *next = bp_scale(a, 2);
+        bp_tensor *late = bp_add(rows, bp_mul(a, rows));
+        bp_tensor *targets[] = {late, bp_assign(a, next), bp_assign(b, bp_neg(next))};
+        ck_assert_msg(bp_eval(targets, 3) == BP_OK, "%s", bp_error(graph));
+        for (int k = 0; k < 12; k++)
+            ck_assert_double_eq(bp_f64(late)[k], 2 * k);
+        ck_assert_double_eq(variable_of("a"), 2);
+        ck_assert_double_eq(variable_of("b"), -2);
+    }
+}
+END_TEST
+
+/* The program and the optimizer each record the velocity: it is one variable all the same. */
+START_TEST(a_variable_recorded_twice_is_one) {
+    bp_sgd_config config = bp_sgd_defaults();
+    config.momentum = 0.9;
+    bp_optimizer *sgd = bp_sgd(model, &config);
+    for (int executor = 0; executor < 2; executor++) {
+        bp_graph_reset(graph);
+        bp_set_executor(graph, executor ? BP_NAIVE : BP_PLANNED);
+        bp_tensor *w = bp_parameter(graph, "w", BP_F64, BP_SHAPE(4), bp_init_constant(1));
+        bp_tensor *loss = bp_sum(bp_square(w), BP_ALL, false);
+        ck_assert_int_eq(bp_step(sgd, loss), BP_OK);
+        bp_tensor *velocity =
+            bp_state(graph, bp_model_name(model, 1), BP_F64, BP_SHAPE(4), bp_init_constant(0));
+        bp_tensor *other = bp_assign(velocity, bp_add(velocity, w));
+        ck_assert_int_eq(bp_step_with(sgd, loss, &other, 1), BP_ERR_STATE);
+        expect_failure(BP_ERR_STATE, "two different values");
+    }
+}
+END_TEST
+
 START_TEST(a_failed_run_changes_no_state) {
     for (int executor = 0; executor < 2; executor++) {
         bp_graph_reset(graph);
@@ -208,6 +245,8 @@ int main(void) {
         assignments_swap,
         an_effect_runs_at_every_evaluation_and_not_when_read,
         two_values_for_one_variable_are_refused,
+        a_variable_read_late_keeps_its_old_value,
+        a_variable_recorded_twice_is_one,
         a_failed_run_changes_no_state,
         an_update_is_computed_in_the_variable,
         an_input_may_not_point_at_what_the_run_writes,

@@ -3,6 +3,7 @@
  * buffers are needed, and how many elements at a time fit the first cache with everything that is
  * read and written. */
 #include "chain.h"
+#include "graph.h"
 
 /* ---- the domain ------------------------------------------------------------------------------ */
 
@@ -146,15 +147,14 @@ static void choose_block(bpi_chain *c) {
 }
 
 void bpi_chain_prepare(bpi_chain *c, const bp_type *const *types, const bp_shape *domain) {
-    c->count = bp_shape_count(*domain);
+    c->count = bpi_count(domain);
     for (int k = 0; k < c->inputs; k++) {
         c->feed[k].item = bp_dtype_size(types[k]->dtype);
         broadcast_strides(&types[k]->shape, domain, c->feed[k].stride);
     }
     collapse(c, domain);
     for (int k = 0; k < c->inputs; k++)
-        c->feed[k].kind =
-            bp_shape_count(types[k]->shape) == c->count ? BPI_FEED_WHOLE : BPI_FEED_ROWS;
+        c->feed[k].kind = bpi_count(&types[k]->shape) == c->count ? BPI_FEED_WHOLE : BPI_FEED_ROWS;
     share_buffers(c);
     choose_block(c);
     for (int k = 0; k < c->inputs; k++)

@@ -132,11 +132,25 @@ static bp_status make_plan(compilation *c) {
     return BP_OK;
 }
 
+/* Frees the private graph: the passes over the program, which do without it, find its memory. */
+static void drop_private_graph(compilation *c) {
+    bp_graph_free(c->scratch);
+    bpi_free(c->roots);
+    bpi_free(c->leaves);
+    bpi_free(c->leaf_of);
+    bpi_rewritten_free(&c->rewritten);
+    c->scratch = NULL;
+    c->roots = NULL;
+    c->leaves = NULL;
+    c->leaf_of = NULL;
+}
+
 static bp_status build_program(compilation *c) {
     bpi_program *program = &c->plan->program;
     bp_failure why = {.status = BP_OK};
     bp_status status = bpi_program_of(&c->rewritten, c->request->count, c->leaf_of,
                                       c->structure->leaf_count, program, &why);
+    drop_private_graph(c);
     if (status != BP_OK) {
         bpi_graph_fail(c->graph, status, "%s", why.text);
         return status;
@@ -166,11 +180,7 @@ bpi_plan *bpi_compile(bp_graph *graph, const bpi_request *request, bpi_structure
     if (status == BP_OK && graph->executor == BP_PLANNED &&
         bpi_emit(c.plan, &graph->plans->why) != BP_OK)
         status = fail_memory(&c);
-    bp_graph_free(c.scratch);
-    bpi_free(c.roots);
-    bpi_free(c.leaves);
-    bpi_free(c.leaf_of);
-    bpi_rewritten_free(&c.rewritten);
+    drop_private_graph(&c);
     if (status == BP_OK)
         return c.plan;
     bpi_plan_free(c.plan);

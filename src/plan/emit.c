@@ -65,14 +65,14 @@ static bool emit_map(bpi_program *p, const bpi_step *step, bpi_instruction *to) 
     }
     to->run = run_map;
     to->map = bpi_map(kernels->map, p->regs[step->x[step->inputs - 1]].type->dtype);
-    to->n = (size_t)bp_shape_count(p->regs[step->y].type->shape);
+    to->n = (size_t)bpi_count(&p->regs[step->y].type->shape);
     to->more = attr;
     return true;
 }
 
 static void fill_array(const bpi_program *p, bp_array *array, uint32_t reg) {
     const bp_type *type = p->regs[reg].type;
-    *array = (bp_array){NULL, type, bp_shape_count(type->shape)};
+    *array = (bp_array){NULL, type, bpi_count(&type->shape)};
 }
 
 static bool emit_kernel(bpi_plan *plan, const bpi_step *step, bpi_instruction *to,
@@ -162,34 +162,55 @@ static uint32_t leaf_at(const bpi_program *p, const bpi_step *step, int k) {
 
 void bpi_point_code(bpi_plan *plan, const char *arena) {
     const bpi_program *p = &plan->program;
-    for (size_t s = 0; s < p->step_count; s++)
-        for (int k = 0; k < operands(&p->steps[s]); k++)
-            if (leaf_at(p, &p->steps[s], k) == BPI_NONE)
-                *operand_at(&p->steps[s], &plan->code[s], k) =
-                    bpi_reg_address(plan, reg_at(&p->steps[s], k), arena);
+    for (size_t s = 0; s < p->step_count; s++) {
+        const bpi_step *step = &p->steps[s];
+        for (int k = 0, count = operands(step); k < count; k++) {
+            const uint32_t root = p->regs[reg_at(step, k)].root;
+            if (p->regs[root].home != BPI_HOME_LEAF)
+                *operand_at(step, &plan->code[s], k) = bpi_reg_address(plan, root, arena);
+        }
+    }
     plan->base = arena;
 }
 
-/* Lists the operands that point at leaves, sorted by leaf by counting. */
-static bool list_uses(bpi_plan *plan) {
-    const bpi_program *p = &plan->program;
-    size_t *start = plan->use_start = bpi_alloc_zeroed((p->leaf_count + 2) * sizeof *start);
-    for (size_t s = 0; s < p->step_count && start; s++)
-        for (int k = 0; k < p->steps[s].inputs; k++) {
-            uint32_t leaf = leaf_at(p, &p->steps[s], k);
-            if (leaf != BPI_NONE)
-                start[leaf + 2]++;
-        }
-    for (size_t k = 2; k < p->leaf_count + 2 && start; k++)
+/* An operand that points at a leaf. */
+typedef struct leaf_use {
+    const void **operand;
+    uint32_t leaf;
+} leaf_use;
+
+typedef struct leaf_uses {
+    leaf_use *use;
+    size_t count, capacity;
+} leaf_uses;
+
+static bool note_leaf_uses(const bpi_program *p, const bpi_step *step, bpi_instruction *code,
+                           leaf_uses *uses) {
+    for (int k = 0; k < step->inputs; k++) {
+        uint32_t leaf = leaf_at(p, step, k);
+        if (leaf == BPI_NONE)
+            continue;
+        if (!bpi_grow((void **)&uses->use, &uses->capacity, uses->count, sizeof *uses->use))
+            return false;
+        uses->use[uses->count++] = (leaf_use){operand_at(step, code, k), leaf};
+    }
+    return true;
+}
+
+/* Sorts the operands that point at leaves by leaf, by counting. */
+static bool list_uses(bpi_plan *plan, const leaf_uses *uses) {
+    const size_t leaves = plan->program.leaf_count;
+    size_t *start = plan->use_start = bpi_alloc_zeroed((leaves + 2) * sizeof *start);
+    plan->uses = bpi_alloc((uses->count + 1) * sizeof *plan->uses);
+    if (!start || !plan->uses)
+        return false;
+    for (size_t u = 0; u < uses->count; u++)
+        start[uses->use[u].leaf + 2]++;
+    for (size_t k = 2; k < leaves + 2; k++)
         start[k] += start[k - 1];
-    plan->uses = start ? bpi_alloc((start[p->leaf_count + 1] + 1) * sizeof *plan->uses) : NULL;
-    for (size_t s = 0; s < p->step_count && plan->uses; s++)
-        for (int k = 0; k < p->steps[s].inputs; k++) {
-            uint32_t leaf = leaf_at(p, &p->steps[s], k);
-            if (leaf != BPI_NONE)
-                plan->uses[start[leaf + 1]++] = operand_at(&p->steps[s], &plan->code[s], k);
-        }
-    return plan->uses != NULL;
+    for (size_t u = 0; u < uses->count; u++)
+        plan->uses[start[uses->use[u].leaf + 1]++] = uses->use[u].operand;
+    return true;
 }
 
 bp_status bpi_emit(bpi_plan *plan, bp_failure *why) {
@@ -199,8 +220,12 @@ bp_status bpi_emit(bpi_plan *plan, bp_failure *why) {
         random += p->steps[s].op && (p->steps[s].op->flags & BP_OP_RANDOM);
     plan->random_state = bpi_alloc((random + 1) * sizeof *plan->random_state);
     plan->code = bpi_alloc_aligned((p->step_count + 1) * sizeof *plan->code);
+    leaf_uses uses = {0};
     bool ok = plan->random_state && plan->code;
     for (size_t s = 0; s < p->step_count && ok; s++)
-        ok = emit_step(plan, &p->steps[s], &plan->code[s], why);
-    return ok && list_uses(plan) ? BP_OK : BP_ERR_MEMORY;
+        ok = emit_step(plan, &p->steps[s], &plan->code[s], why) &&
+             note_leaf_uses(p, &p->steps[s], &plan->code[s], &uses);
+    ok = ok && list_uses(plan, &uses);
+    bpi_free(uses.use);
+    return ok ? BP_OK : BP_ERR_MEMORY;
 }

@@ -12,24 +12,29 @@
 #include "primitives.h"
 #include "record.h"
 
-enum { MEMBERS = BPI_CHAIN_OPS + BPI_CHAIN_SUMS };
-
-/* A chain being made. */
+/* A chain being made. Most are short, and there are many: members and inputs are lists. */
 typedef struct group {
-    const bp_type *type;              /* of the first result: its shape is the domain */
-    uint32_t position;                /* the step at whose place it runs: its first member */
-    uint32_t member[MEMBERS];         /* steps */
-    uint32_t input[BPI_CHAIN_INPUTS]; /* registers */
-    int members, ops, sums, inputs;
+    const bp_type *type;  /* of the first result: its shape is the domain */
+    uint32_t first, last; /* members, by fusion.following; it runs at the place of the first */
+    uint32_t first_in, last_in; /* of its inputs, in fusion.inputs */
+    uint8_t ops, sums, inputs;
 } group;
+
+/* An operand of a group that the group does not compute. */
+typedef struct input {
+    uint32_t reg, following; /* the next one of its group; BPI_NONE: none */
+} input;
 
 typedef struct fusion {
     bpi_program *p;
     group *groups;
     size_t group_count;
-    bpi_uses uses;      /* reads: without those by the group that computes the register */
-    uint32_t *group_of; /* by step; BPI_NONE: none */
-    uint8_t *op_of;     /* by step: which op of its group it is */
+    bpi_uses uses;       /* reads: without those by the group that computes the register */
+    uint32_t *group_of;  /* by step; BPI_NONE: none */
+    uint32_t *following; /* by step: the next member of its group; BPI_NONE: none */
+    input *inputs;
+    size_t input_count;
+    uint8_t *op_of; /* by step: which op of its group it is */
     const int *threads;
 } fusion;
 
@@ -38,8 +43,6 @@ static uint32_t root(const bpi_program *p, uint32_t reg) { return p->regs[reg].r
 static const bp_shape *domain(const group *g) { return &g->type->shape; }
 
 /* ---- what may join --------------------------------------------------------------------------- */
-
-static bool same_shape(const bp_shape *a, const bp_shape *b) { return bp_shape_equal(*a, *b); }
 
 static bool is_fusable_map(const bpi_program *p, const bpi_step *step) {
     return step->kind == BPI_STEP_MAP && !bpi_step_can_fail(p, step);
@@ -51,8 +54,8 @@ static int64_t row_of_sum(const bpi_program *p, const bpi_step *step) {
     if (step->op != &bpi_op_sum || !bp_dtype_is_float(p->regs[step->y].type->dtype))
         return 0;
     const bp_shape *x = &p->regs[step->x[0]].type->shape;
-    int64_t left = bp_shape_count(p->regs[step->y].type->shape);
-    if (left == 1 || bp_shape_count(*x) == 0)
+    int64_t left = bpi_count(&p->regs[step->y].type->shape);
+    if (left == 1 || bpi_count(x) == 0)
         return left == 1;
     const bp_attr *axes = &step->attr[0];
     unsigned summed = 0;
@@ -65,37 +68,46 @@ static int64_t row_of_sum(const bpi_program *p, const bpi_step *step) {
 /* Tells whether what a register holds is there when a group runs, or is computed by
  * the group itself. */
 static bool is_there(const fusion *f, const group *g, uint32_t reg, bool *own) {
-    uint32_t maker = f->uses.maker[root(f->p, reg)];
+    uint32_t maker = f->uses.of[root(f->p, reg)].maker;
     if (maker == BPI_NONE)
         return true;
     uint32_t other = f->group_of[maker];
     if (other == BPI_NONE)
-        return maker < g->position;
+        return maker < g->first;
     if (&f->groups[other] != g)
-        return f->groups[other].position < g->position;
+        return f->groups[other].first < g->first;
     /* an own result can be read as it is, not in another shape; an own sum is
      * there at the end only */
     *own = true;
     return f->p->steps[maker].kind == BPI_STEP_MAP &&
-           same_shape(&f->p->regs[reg].type->shape, domain(g));
+           bpi_same_shape(&f->p->regs[reg].type->shape, domain(g));
 }
 
-static bool has_input(const group *g, const bpi_program *p, uint32_t reg) {
-    for (int k = 0; k < g->inputs; k++)
-        if (root(p, g->input[k]) == root(p, reg) && p->regs[g->input[k]].type == p->regs[reg].type)
-            return true;
-    return false;
+/* Which input of a group a register is; the number of inputs when it is none. */
+static int number_of_input(const fusion *f, const group *g, uint32_t reg) {
+    const bpi_reg *regs = f->p->regs;
+    int number = 0;
+    for (uint32_t k = g->first_in; k != BPI_NONE; k = f->inputs[k].following, number++) {
+        const bpi_reg *other = &regs[f->inputs[k].reg];
+        if (other->root == regs[reg].root && other->type == regs[reg].type)
+            break;
+    }
+    return number;
+}
+
+static bool has_input(const fusion *f, const group *g, uint32_t reg) {
+    return number_of_input(f, g, reg) < g->inputs;
 }
 
 static bool map_fits(const fusion *f, const group *g, const bpi_step *step) {
     int more = 0;
-    if (g->ops == BPI_CHAIN_OPS || !same_shape(&f->p->regs[step->y].type->shape, domain(g)))
+    if (g->ops == BPI_CHAIN_OPS || !bpi_same_shape(&f->p->regs[step->y].type->shape, domain(g)))
         return false;
     for (int k = 0; k < step->inputs; k++) {
         bool own = false;
         if (!is_there(f, g, step->x[k], &own))
             return false;
-        more += !own && !has_input(g, f->p, step->x[k]);
+        more += !own && !has_input(f, g, step->x[k]);
     }
     return g->inputs + more <= BPI_CHAIN_INPUTS;
 }
@@ -104,16 +116,29 @@ static bool map_fits(const fusion *f, const group *g, const bpi_step *step) {
 static bool sum_fits(const fusion *f, const group *g, const bpi_step *step) {
     bool own = false;
     return g->sums < BPI_CHAIN_SUMS && row_of_sum(f->p, step) > 0 &&
-           same_shape(&f->p->regs[step->x[0]].type->shape, domain(g)) &&
+           bpi_same_shape(&f->p->regs[step->x[0]].type->shape, domain(g)) &&
            is_there(f, g, step->x[0], &own) && own;
 }
 
 /* ---- joining --------------------------------------------------------------------------------- */
 
+static void add_input(fusion *f, group *g, uint32_t reg) {
+    uint32_t k = (uint32_t)f->input_count++;
+    f->inputs[k] = (input){reg, BPI_NONE};
+    if (g->inputs++ > 0)
+        f->inputs[g->last_in].following = k;
+    else
+        g->first_in = k;
+    g->last_in = k;
+}
+
 static void join(fusion *f, group *g, uint32_t s) {
     const bpi_step *step = &f->p->steps[s];
     bool sum = step->kind != BPI_STEP_MAP;
-    g->member[g->members++] = s;
+    if (g->last != s)
+        f->following[g->last] = s;
+    g->last = s;
+    f->following[s] = BPI_NONE;
     f->op_of[s] = (uint8_t)g->ops;
     g->ops += !sum;
     g->sums += sum;
@@ -121,9 +146,9 @@ static void join(fusion *f, group *g, uint32_t s) {
         bool own = false;
         is_there(f, g, step->x[k], &own);
         if (own)
-            f->uses.reads[root(f->p, step->x[k])]--;
-        else if (!has_input(g, f->p, step->x[k]))
-            g->input[g->inputs++] = step->x[k];
+            f->uses.of[root(f->p, step->x[k])].reads--;
+        else if (!has_input(f, g, step->x[k]))
+            add_input(f, g, step->x[k]);
     }
     f->group_of[s] = (uint32_t)(g - f->groups);
 }
@@ -134,7 +159,7 @@ static group *find_group(const fusion *f, const bpi_step *step) {
     bool sum = step->kind != BPI_STEP_MAP;
     group *best = NULL;
     for (int k = 0; k < step->inputs; k++) {
-        uint32_t maker = f->uses.maker[root(f->p, step->x[k])];
+        uint32_t maker = f->uses.of[root(f->p, step->x[k])].maker;
         uint32_t number = maker == BPI_NONE ? BPI_NONE : f->group_of[maker];
         group *g = number == BPI_NONE ? NULL : &f->groups[number];
         if (g && (!best || g > best) && (sum ? sum_fits(f, g, step) : map_fits(f, g, step)))
@@ -154,7 +179,8 @@ static void form_groups(fusion *f) {
         group *g = map || sum ? find_group(f, step) : NULL;
         if (!g && map && f->group_of[s] == BPI_NONE) {
             g = &f->groups[f->group_count++];
-            *g = (group){.type = f->p->regs[step->y].type, .position = s};
+            *g = (group){
+                .type = f->p->regs[step->y].type, .first = s, .last = s, .first_in = BPI_NONE};
         }
         if (g)
             join(f, g, s);
@@ -165,14 +191,10 @@ static void form_groups(fusion *f) {
 
 /* The number of the value that a register is in a chain. */
 static uint8_t value_of(const fusion *f, const group *g, uint32_t reg) {
-    uint32_t maker = f->uses.maker[root(f->p, reg)];
+    uint32_t maker = f->uses.of[root(f->p, reg)].maker;
     if (maker != BPI_NONE && f->group_of[maker] == g - f->groups)
         return (uint8_t)(g->inputs + f->op_of[maker]);
-    int k = 0;
-    while (root(f->p, g->input[k]) != root(f->p, reg) ||
-           f->p->regs[g->input[k]].type != f->p->regs[reg].type)
-        k++;
-    return (uint8_t)k;
+    return (uint8_t)number_of_input(f, g, reg);
 }
 
 static bool fill_op(const fusion *f, const group *g, const bpi_step *step, bpi_chain_op *op) {
@@ -219,15 +241,13 @@ static bpi_chain *new_chain(const fusion *f, const group *g) {
 }
 
 static bool fill_chain(const fusion *f, const group *g, bpi_chain *c) {
-    for (int m = 0; m < g->members; m++) {
-        const bpi_step *step = &f->p->steps[g->member[m]];
-        double flops, bytes;
-        bpi_step_cost(f->p, step, &flops, &bytes);
-        c->flops += flops;
+    for (uint32_t s = g->first; s != BPI_NONE; s = f->following[s]) {
+        const bpi_step *step = &f->p->steps[s];
+        c->flops += bpi_step_flops(f->p, step);
         if (step->kind == BPI_STEP_MAP) {
             if (!fill_op(f, g, step, &c->op[c->ops]))
                 return false;
-            if (f->uses.reads[root(f->p, step->y)] > 0)
+            if (f->uses.of[root(f->p, step->y)].reads > 0)
                 c->op[c->ops].output = (int8_t)c->outputs++;
             c->ops++;
         } else {
@@ -240,8 +260,9 @@ static bool fill_chain(const fusion *f, const group *g, bpi_chain *c) {
         }
     }
     const bp_type *types[BPI_CHAIN_INPUTS];
-    for (int k = 0; k < g->inputs; k++)
-        types[k] = f->p->regs[g->input[k]].type;
+    int count = 0;
+    for (uint32_t k = g->first_in; k != BPI_NONE; k = f->inputs[k].following)
+        types[count++] = f->p->regs[f->inputs[k].reg].type;
     bpi_chain_prepare(c, types, domain(g));
     return true;
 }
@@ -250,8 +271,8 @@ static bool fill_chain(const fusion *f, const group *g, bpi_chain *c) {
 static uint32_t make_outputs(fusion *f, const group *g, const bpi_chain *c) {
     uint32_t first = (uint32_t)f->p->reg_count;
     int op = 0;
-    for (int m = 0; m < g->members; m++) {
-        const bpi_step *step = &f->p->steps[g->member[m]];
+    for (uint32_t s = g->first; s != BPI_NONE; s = f->following[s]) {
+        const bpi_step *step = &f->p->steps[s];
         bool map = step->kind == BPI_STEP_MAP;
         if (!map || c->op[op].output >= 0)
             bpi_rename_result(f->p, &f->uses, step->y);
@@ -266,8 +287,10 @@ static bool make_chain(fusion *f, const group *g, bpi_step *to) {
     uint32_t *x = bpi_arena_alloc(&p->memory, ((size_t)g->inputs + 1) * sizeof *x);
     if (!c || !x || !fill_chain(f, g, c))
         return false;
-    memcpy(x, g->input, (size_t)g->inputs * sizeof *x);
-    const bpi_step *last = &p->steps[g->member[g->members - 1]];
+    int count = 0;
+    for (uint32_t k = g->first_in; k != BPI_NONE; k = f->inputs[k].following)
+        x[count++] = f->inputs[k].reg;
+    const bpi_step *last = &p->steps[g->last];
     *to = (bpi_step){.op = last->op,
                      .chain = c,
                      .x = x,
@@ -282,10 +305,10 @@ static bool make_chain(fusion *f, const group *g, bpi_step *to) {
 /* ---- the pass -------------------------------------------------------------------------------- */
 
 /* A step alone stays what it is, unless its operands have to be broadcast. */
-static bool stays(const bpi_program *p, const group *g) {
-    bool plain = g->members == 1;
-    for (int k = 0; k < g->inputs; k++)
-        plain = plain && same_shape(&p->regs[g->input[k]].type->shape, domain(g));
+static bool stays(const fusion *f, const group *g) {
+    bool plain = g->first == g->last;
+    for (uint32_t k = g->first_in; k != BPI_NONE && plain; k = f->inputs[k].following)
+        plain = bpi_same_shape(&f->p->regs[f->inputs[k].reg].type->shape, domain(g));
     return plain;
 }
 
@@ -296,9 +319,9 @@ static bool rewrite_steps(fusion *f) {
     size_t count = 0;
     for (uint32_t s = 0; s < p->step_count; s++) {
         const group *g = f->group_of[s] == BPI_NONE ? NULL : &f->groups[f->group_of[s]];
-        if (g && !stays(p, g)) {
+        if (g && !stays(f, g)) {
             bpi_step step;
-            if (s != g->position)
+            if (s != g->first)
                 continue;
             if (!make_chain(f, g, &step))
                 return false;
@@ -312,13 +335,18 @@ static bool rewrite_steps(fusion *f) {
 }
 
 bp_status bpi_fuse(bpi_program *p, const int *threads) {
-    size_t steps = p->step_count;
+    size_t steps = p->step_count, inputs = 0;
+    for (size_t s = 0; s < steps; s++)
+        inputs += p->steps[s].kind == BPI_STEP_MAP ? p->steps[s].inputs : 0;
     fusion f = {.p = p,
                 .threads = threads,
                 .groups = bpi_alloc((steps + 1) * sizeof *f.groups),
                 .group_of = bpi_alloc((steps + 1) * sizeof *f.group_of),
+                .following = bpi_alloc((steps + 1) * sizeof *f.following),
+                .inputs = bpi_alloc((inputs + 1) * sizeof *f.inputs),
                 .op_of = bpi_alloc(steps + 1)};
-    bool ok = f.groups && f.group_of && f.op_of && bpi_note_uses(p, &f.uses);
+    bool ok =
+        f.groups && f.group_of && f.following && f.inputs && f.op_of && bpi_note_uses(p, &f.uses);
     if (ok) {
         memset(f.group_of, 0xFF, (steps + 1) * sizeof *f.group_of); /* BPI_NONE */
         form_groups(&f);
@@ -327,6 +355,8 @@ bp_status bpi_fuse(bpi_program *p, const int *threads) {
     }
     bpi_free(f.groups);
     bpi_free(f.group_of);
+    bpi_free(f.following);
+    bpi_free(f.inputs);
     bpi_free(f.op_of);
     bpi_free_uses(&f.uses);
     return ok ? BP_OK : BP_ERR_MEMORY;

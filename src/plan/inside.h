@@ -151,15 +151,20 @@ size_t bpi_aligned(size_t bytes);
 /* Tells whether a step can fail because of the values that it works on. */
 bool bpi_step_can_fail(const bpi_program *program, const bpi_step *step);
 
-/* The flops of a step and the bytes that it reads and writes (cost.c); a copy has its bytes
- * alone. */
+/* The flops of a step, and with them the bytes that it reads and writes (cost.c); a copy has its
+ * bytes alone. */
+double bpi_step_flops(const bpi_program *program, const bpi_step *step);
 void bpi_step_cost(const bpi_program *program, const bpi_step *step, double *flops, double *bytes);
 
-/* Of registers that are roots: which step computes the memory, and which one reads it last,
+/* Of a register that is a root: which step computes the memory, and which one reads it last,
  * BPI_NONE where there is none; and how many steps, effects and targets read it (uses.c). */
+typedef struct bpi_use {
+    uint32_t maker, reader, reads;
+    uint32_t renamed; /* the register that takes its place; BPI_NONE: none */
+} bpi_use;
+
 typedef struct bpi_uses {
-    uint32_t *maker, *reader, *reads;
-    uint32_t *renamed; /* the register that takes its place; BPI_NONE: none */
+    bpi_use *of; /* by register */
     size_t reg_count;
 } bpi_uses;
 

@@ -176,8 +176,9 @@ typedef struct heap {
 /* The class of a size; all blocks of the classes above it are large enough. */
 static int class_of(size_t bytes) {
     int power = 3;
-    while (power < 63 && bytes >> power >> 1)
-        power++;
+    for (int half = 32; half > 0; half /= 2)
+        if (power + half < 64 && (uint64_t)bytes >> (power + half))
+            power += half;
     return power * CUTS + (int)(bytes >> (power - 3) & (CUTS - 1));
 }
 

@@ -28,6 +28,27 @@ static void place_results(bpi_program *p) {
     }
 }
 
+/* ---- lifetimes ------------------------------------------------------------------------------- */
+
+static void extend_life(bpi_program *p, uint32_t reg, size_t step) {
+    bpi_reg *root = &p->regs[p->regs[reg].root];
+    if (root->first == BPI_NONE)
+        root->first = (uint32_t)step;
+    root->last = (uint32_t)step;
+}
+
+static void find_lifetimes(bpi_program *p, size_t from) {
+    for (size_t s = from; s < p->step_count; s++) {
+        const bpi_step *step = &p->steps[s];
+        if (step->workspace != BPI_NONE)
+            extend_life(p, step->workspace, s);
+        for (uint32_t k = 0; k < step->outputs; k++)
+            extend_life(p, step->y + k, s);
+        for (int k = 0; k < step->inputs; k++)
+            extend_life(p, step->x[k], s);
+    }
+}
+
 /* ---- what may be overwritten ----------------------------------------------------------------- */
 
 /* Tells whether a step may write output number `output` where register `root` is, as far as that
@@ -35,19 +56,22 @@ static void place_results(bpi_program *p) {
 static bool may_overwrite(const bpi_program *p, const bpi_step *step, uint32_t output,
                           uint32_t root) {
     const bpi_reg *y = &p->regs[step->y + output];
-    if (step->kind == BPI_STEP_KERNEL || step->kind == BPI_STEP_COPY)
+    if (step->kind == BPI_STEP_KERNEL || step->kind == BPI_STEP_COPY ||
+        p->regs[root].bytes != y->bytes)
         return false;
     for (int k = 0; k < step->inputs; k++) {
         const bpi_reg *x = &p->regs[step->x[k]];
+        if (x->root != root)
+            continue;
         bool same_size =
             x->bytes == y->bytes && bp_dtype_size(x->type->dtype) == bp_dtype_size(y->type->dtype);
         bool free = step->kind == BPI_STEP_MAP || step->kind == BPI_STEP_SWEEP ||
                     (step->product && bpi_product_may_overwrite(step->product, k, (int)output)) ||
                     (step->chain && bpi_chain_may_overwrite(step->chain, k, (int)output));
-        if (x->root == root && !(same_size && free))
+        if (!same_size || !free)
             return false;
     }
-    return p->regs[root].bytes == y->bytes;
+    return true;
 }
 
 /* ---- new values of variables ----------------------------------------------------------------- */
@@ -60,20 +84,20 @@ static size_t steps_at_risk(const bpi_program *p) {
     return count;
 }
 
-static bool can_be_direct(const bpi_program *p, const bpi_effect *effect, const bpi_uses *u,
-                          size_t risk) {
+/* A value lives from the step that makes it; a variable, so far, until it is read last. */
+static bool can_be_direct(const bpi_program *p, const bpi_effect *effect, size_t risk) {
     uint32_t value = p->regs[effect->value].root, variable = effect->reg;
-    uint32_t made = u->maker[value], read = u->reader[variable];
+    uint32_t made = p->regs[value].first, read = p->regs[variable].last;
     return p->regs[value].home == BPI_HOME_ARENA && made != BPI_NONE && made >= risk &&
            (read == BPI_NONE || read <= made) &&
            may_overwrite(p, &p->steps[made], value - p->steps[made].y, variable);
 }
 
-static void make_direct(bpi_program *p, const bpi_uses *u) {
+static void make_direct(bpi_program *p) {
     size_t risk = steps_at_risk(p);
     for (size_t k = 0; k < p->effect_count; k++) {
         bpi_effect *effect = &p->effects[k];
-        effect->direct = can_be_direct(p, effect, u, risk);
+        effect->direct = can_be_direct(p, effect, risk);
         if (!effect->direct)
             continue;
         bpi_reg *value = &p->regs[p->regs[effect->value].root];
@@ -101,35 +125,7 @@ static bool append_copies(bpi_program *p) {
     return true;
 }
 
-static bool place_effects(bpi_program *p) {
-    bpi_uses uses;
-    bool ok = bpi_note_uses(p, &uses);
-    if (ok)
-        make_direct(p, &uses);
-    bpi_free_uses(&uses);
-    return ok && append_copies(p);
-}
-
-/* ---- lifetimes and buffers ------------------------------------------------------------------- */
-
-static void extend_life(bpi_program *p, uint32_t reg, size_t step) {
-    bpi_reg *root = &p->regs[p->regs[reg].root];
-    if (root->first == BPI_NONE)
-        root->first = (uint32_t)step;
-    root->last = (uint32_t)step;
-}
-
-static void find_lifetimes(bpi_program *p) {
-    for (size_t s = 0; s < p->step_count; s++) {
-        const bpi_step *step = &p->steps[s];
-        if (step->workspace != BPI_NONE)
-            extend_life(p, step->workspace, s);
-        for (uint32_t k = 0; k < step->outputs; k++)
-            extend_life(p, step->y + k, s);
-        for (int k = 0; k < step->inputs; k++)
-            extend_life(p, step->x[k], s);
-    }
-}
+/* ---- buffers ------------------------------------------------------------------- */
 
 /* The operand that dies at step `s` and that its first result may be written over; BPI_NONE:
  * none. */
@@ -171,7 +167,6 @@ static size_t make_buffers(const bpi_program *p, uint32_t *buffer_of, bpi_buffer
 }
 
 static bool place_arena(bpi_program *p) {
-    find_lifetimes(p);
     uint32_t *buffer_of = bpi_alloc((p->reg_count + 1) * sizeof *buffer_of);
     bpi_buffer *buffers = bpi_alloc((p->reg_count + 1) * sizeof *buffers);
     bool ok = buffer_of && buffers;
@@ -193,5 +188,11 @@ bp_status bpi_place_program(bpi_program *program, bool arena) {
     place_results(program);
     if (!arena)
         return BP_OK;
-    return place_effects(program) && place_arena(program) ? BP_OK : BP_ERR_MEMORY;
+    size_t steps = program->step_count;
+    find_lifetimes(program, 0);
+    make_direct(program);
+    if (!append_copies(program))
+        return BP_ERR_MEMORY;
+    find_lifetimes(program, steps);
+    return place_arena(program) ? BP_OK : BP_ERR_MEMORY;
 }

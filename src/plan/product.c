@@ -42,7 +42,7 @@ static uint32_t root(const joining *j, uint32_t reg) { return j->p->regs[reg].ro
 static const bp_type *type_of(const joining *j, uint32_t reg) { return j->p->regs[reg].type; }
 
 static int64_t count_of(const joining *j, uint32_t reg) {
-    return bp_shape_count(type_of(j, reg)->shape);
+    return bpi_count(&type_of(j, reg)->shape);
 }
 
 static int64_t last_size(const joining *j, uint32_t reg) {
@@ -59,8 +59,8 @@ static int map_of(const bpi_step *step) {
 /* The step that alone reads what the candidate computes, with the number of that operand, if it
  * reads the elements as they are and its result has as many; else BPI_NONE. */
 static uint32_t only_reader(const joining *j, uint32_t reg, int *operand) {
-    uint32_t r = root(j, reg), s = j->uses.reader[r];
-    if (j->uses.reads[r] != 1 || s == BPI_NONE)
+    uint32_t r = root(j, reg), s = j->uses.of[r].reader;
+    if (j->uses.of[r].reads != 1 || s == BPI_NONE)
         return BPI_NONE;
     const bpi_step *step = &j->p->steps[s];
     for (*operand = 0; root(j, step->x[*operand]) != r; ++*operand)
@@ -83,9 +83,7 @@ static int add_input(candidate *c, uint32_t reg) {
 
 /* The step `s` becomes part of the product; its result is what the product computes from now on. */
 static void take(joining *j, candidate *c, uint32_t s) {
-    double flops, bytes;
-    bpi_step_cost(j->p, &j->p->steps[s], &flops, &bytes);
-    c->product->flops += flops;
+    c->product->flops += bpi_step_flops(j->p, &j->p->steps[s]);
     c->product->ops[c->product->op_count++] = j->p->steps[s].op->name;
     j->gone[c->at] = true;
     c->at = s;
@@ -136,8 +134,9 @@ static bool note_assigned(joining *j) {
 /* The step, if any, that computes `reg` as a product of a scalar and of another register, for one
  * reader alone; *scalar and *other are the operands. */
 static uint32_t scaling(const joining *j, uint32_t reg, uint32_t *scalar, uint32_t *other) {
-    uint32_t s = j->uses.maker[root(j, reg)];
-    if (s == BPI_NONE || map_of(&j->p->steps[s]) != BPI_MAP_MUL || j->uses.reads[root(j, reg)] != 1)
+    uint32_t s = j->uses.of[root(j, reg)].maker;
+    if (s == BPI_NONE || map_of(&j->p->steps[s]) != BPI_MAP_MUL ||
+        j->uses.of[root(j, reg)].reads != 1)
         return BPI_NONE;
     const bpi_step *step = &j->p->steps[s];
     for (int k = 0; k < 2; k++)
@@ -188,8 +187,8 @@ static void take_update(joining *j, candidate *c) {
 /* The addend's new value is also taken, times a rate, from another variable, and read
  * for nothing else. */
 static void take_move(joining *j, candidate *c) {
-    const uint32_t value = root(j, c->y), s = j->uses.reader[value];
-    if (j->uses.reads[value] != 2 || s == BPI_NONE || map_of(&j->p->steps[s]) != BPI_MAP_MUL)
+    const uint32_t value = root(j, c->y), s = j->uses.of[value].reader;
+    if (j->uses.of[value].reads != 2 || s == BPI_NONE || map_of(&j->p->steps[s]) != BPI_MAP_MUL)
         return;
     const bpi_step *scaled = &j->p->steps[s];
     int k = root(j, scaled->x[0]) == value ? 0 : 1;
@@ -198,7 +197,7 @@ static void take_move(joining *j, candidate *c) {
         map_of(&j->p->steps[t]) != BPI_MAP_SUB)
         return;
     const bpi_step *step = &j->p->steps[t];
-    if (j->uses.maker[root(j, step->x[1])] != s || !becomes(j, step->x[0], step->y) ||
+    if (j->uses.of[root(j, step->x[1])].maker != s || !becomes(j, step->x[0], step->y) ||
         j->p->regs[step->x[0]].bytes != c->product->bytes)
         return;
     uint32_t first = c->y;
@@ -216,8 +215,8 @@ static void take_move(joining *j, candidate *c) {
 /* The step that alone reads the product, if it is such an op and has room for its other operands;
  * *operand is the number of the product among them. */
 static uint32_t sweep_behind(const joining *j, const candidate *c, int *operand) {
-    uint32_t product = root(j, c->y), s = j->uses.reader[product];
-    if (j->uses.reads[product] != 1 || s == BPI_NONE || j->p->steps[s].kind != BPI_STEP_SWEEP)
+    uint32_t product = root(j, c->y), s = j->uses.of[product].reader;
+    if (j->uses.of[product].reads != 1 || s == BPI_NONE || j->p->steps[s].kind != BPI_STEP_SWEEP)
         return BPI_NONE;
     const bpi_step *step = &j->p->steps[s];
     for (*operand = 0; root(j, step->x[*operand]) != product; ++*operand)
@@ -322,16 +321,15 @@ static bool join_step(joining *j, uint32_t s, const bpi_product *shape, const in
                    .workspace = BPI_NONE,
                    .outputs = 1};
     const bp_dtype dtype = type_of(j, step->y)->dtype;
-    double bytes;
     c.product = bpi_arena_alloc(&p->memory, sizeof *c.product);
     if (!c.product)
         return false;
     *c.product = (bpi_plan_product){.gemm.product = *shape,
                                     .ops = {step->op->name},
                                     .op_count = 1,
+                                    .flops = bpi_step_flops(p, step),
                                     .bytes = p->regs[step->y].bytes,
                                     .threads = threads};
-    bpi_step_cost(p, step, &c.product->flops, &bytes);
     take_update(j, &c);
     if (c.product->addend) {
         take_move(j, &c);
@@ -368,13 +366,22 @@ static void drop_steps(const joining *j) {
     p->step_count = count;
 }
 
+static bool is_product(const bpi_step *step) {
+    return step->op == &bpi_op_matmul && step->kind == BPI_STEP_KERNEL;
+}
+
 bp_status bpi_join_products(bpi_program *p, const int *threads) {
+    uint32_t first = 0;
+    while (first < p->step_count && !is_product(&p->steps[first]))
+        first++;
+    if (first == p->step_count)
+        return BP_OK;
     joining j = {.p = p, .gone = bpi_alloc_zeroed(p->step_count + 1)};
     bool ok = j.gone && note_assigned(&j) && bpi_note_uses(p, &j.uses);
-    for (uint32_t s = 0; s < p->step_count && ok; s++) {
+    for (uint32_t s = first; s < p->step_count && ok; s++) {
         const bpi_step *step = &p->steps[s];
         bpi_product shape;
-        if (step->op == &bpi_op_matmul && step->kind == BPI_STEP_KERNEL && !j.gone[s] &&
+        if (is_product(step) && !j.gone[s] &&
             bpi_matmul_product(type_of(&j, step->x[0]), type_of(&j, step->x[1]),
                                type_of(&j, step->y), step->attr, &shape))
             ok = join_step(&j, s, &shape, threads);

@@ -7,7 +7,7 @@
 #include "record.h"
 
 size_t bpi_type_bytes(const bp_type *type) {
-    return (size_t)bp_shape_count(type->shape) * bp_dtype_size(type->dtype);
+    return (size_t)bpi_count(&type->shape) * bp_dtype_size(type->dtype);
 }
 
 size_t bpi_aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
@@ -20,6 +20,9 @@ typedef struct builder {
     const uint32_t *leaf_of;
     bpi_program *to;
     bp_failure *why;
+    size_t regs, steps, effects; /* what the nodes that are needed may take */
+    size_t constants;            /* registers of them that are still to be placed */
+    bpi_node **assigns;          /* the nodes of the effects */
 } builder;
 
 static bp_status fail_memory(const builder *b) {
@@ -38,37 +41,36 @@ static bool needs_step(const bpi_node *node) {
     return !node->leaf && !is_alias(node) && !is_assign(node);
 }
 
-/* Marks what the roots need, from the last node to the first. */
+/* Marks what the roots need, from the last node to the first, and counts what it takes. */
 static void mark_live(builder *b) {
     uint32_t mark = ++b->scratch->mark;
     for (size_t k = 0; k < b->from->root_count; k++)
         b->from->roots[k]->node->mark = mark;
-    for (size_t n = b->from->count; n-- > 0;)
-        if (b->from->nodes[n]->mark == mark)
-            for (int k = 0; k < b->from->nodes[n]->inputs; k++)
-                b->from->nodes[n]->x[k]->node->mark = mark;
+    for (size_t n = b->from->count; n-- > 0;) {
+        const bpi_node *node = b->from->nodes[n];
+        if (node->mark != mark)
+            continue;
+        for (int k = 0; k < node->inputs; k++)
+            node->x[k]->node->mark = mark;
+        b->regs += node->outputs + (node->op->workspace != NULL);
+        b->steps += needs_step(node);
+        b->effects += is_assign(node);
+    }
 }
 
 /* Makes the arrays as large as they can get: a target may need a copy, a step a workspace, an
  * effect a copy at the end and one before the first step. */
 static bp_status make_arrays(builder *b) {
-    size_t regs = 0, steps = 0, effects = 0;
-    for (size_t k = 0; k < b->from->count; k++) {
-        const bpi_node *node = b->from->nodes[k];
-        if (!is_live(b, node))
-            continue;
-        regs += node->outputs + (node->op->workspace != NULL);
-        steps += needs_step(node);
-        effects += is_assign(node);
-    }
     bpi_program *p = b->to;
-    p->step_capacity = steps + (size_t)b->targets + 2 * effects;
-    p->regs = bpi_alloc((regs + (size_t)b->targets + effects + 1) * sizeof *p->regs);
+    p->step_capacity = b->steps + (size_t)b->targets + 2 * b->effects;
+    p->regs = bpi_alloc((b->regs + (size_t)b->targets + b->effects + 1) * sizeof *p->regs);
     p->steps = bpi_alloc((p->step_capacity + 1) * sizeof *p->steps);
-    p->effects = bpi_alloc((effects + 1) * sizeof *p->effects);
+    p->effects = bpi_alloc((b->effects + 1) * sizeof *p->effects);
     p->targets = bpi_alloc(((size_t)b->targets + 1) * sizeof *p->targets);
     p->target_count = b->targets;
-    return p->regs && p->steps && p->effects && p->targets ? BP_OK : fail_memory(b);
+    b->assigns = bpi_alloc((b->effects + 1) * sizeof *b->assigns);
+    bool ok = p->regs && p->steps && p->effects && p->targets && b->assigns;
+    return ok ? BP_OK : fail_memory(b);
 }
 
 /* ---- registers ------------------------------------------------------------------------------- */
@@ -90,10 +92,12 @@ static uint32_t reg_of(const bp_tensor *tensor) {
     return tensor->node->slot + (uint32_t)tensor->index;
 }
 
-static void place_constant(bpi_program *p, bpi_reg *reg) {
+/* The place among the constants follows when all are known: until then `at` is the values. */
+static void place_constant(builder *b, bpi_reg *reg, const void *values) {
     reg->home = BPI_HOME_CONSTANT;
-    reg->at.offset = p->constant_bytes;
-    p->constant_bytes += bpi_aligned(reg->bytes);
+    reg->at.fixed = values;
+    b->to->constant_bytes += bpi_aligned(reg->bytes);
+    b->constants++;
 }
 
 /* Tells whether the values of a leaf are kept by somebody else, and may change. */
@@ -116,7 +120,7 @@ static void place_leaf(builder *b, bpi_reg *reg, const bpi_node *node) {
         reg->home = BPI_HOME_FIXED;
         reg->at.fixed = leaf->data;
     } else {
-        place_constant(b->to, reg);
+        place_constant(b, reg, leaf->data);
     }
 }
 
@@ -140,9 +144,14 @@ static bp_status add_node_regs(builder *b, bpi_node *node) {
 
 static bp_status add_regs(builder *b) {
     bp_status status = BP_OK;
-    for (size_t k = 0; k < b->from->count && status == BP_OK; k++)
-        if (is_live(b, b->from->nodes[k]) && !is_assign(b->from->nodes[k]))
-            status = add_node_regs(b, b->from->nodes[k]);
+    size_t assigns = 0;
+    for (size_t k = 0; k < b->from->count && status == BP_OK; k++) {
+        bpi_node *node = b->from->nodes[k];
+        if (is_live(b, node) && is_assign(node))
+            b->assigns[assigns++] = node;
+        else if (is_live(b, node))
+            status = add_node_regs(b, node);
+    }
     return status;
 }
 
@@ -151,13 +160,16 @@ static bp_status fill_constants(builder *b) {
     p->constants = bpi_alloc_aligned(p->constant_bytes);
     if (!p->constants)
         return fail_memory(b);
-    for (size_t k = 0; k < b->from->count; k++) {
-        const bpi_node *node = b->from->nodes[k];
-        if (!is_live(b, node) || !node->leaf)
+    size_t offset = 0;
+    for (size_t k = 0; b->constants > 0; k++) {
+        bpi_reg *reg = &p->regs[k];
+        if (reg->home != BPI_HOME_CONSTANT)
             continue;
-        const bpi_reg *reg = &p->regs[node->slot];
-        if (reg->home == BPI_HOME_CONSTANT && reg->bytes > 0)
-            memcpy(p->constants + reg->at.offset, node->leaf->data, reg->bytes);
+        if (reg->bytes > 0)
+            memcpy(p->constants + offset, reg->at.fixed, reg->bytes);
+        reg->at.offset = offset;
+        offset += bpi_aligned(reg->bytes);
+        b->constants--;
     }
     return BP_OK;
 }
@@ -321,14 +333,15 @@ static bp_status save_variables(builder *b) {
 }
 
 static bp_status add_effects(builder *b) {
+    if (b->effects == 0)
+        return BP_OK;
     uint32_t *effect_of = bpi_alloc((b->to->reg_count + 1) * sizeof *effect_of);
     if (!effect_of)
         return fail_memory(b);
     memset(effect_of, 0xFF, (b->to->reg_count + 1) * sizeof *effect_of); /* BPI_NONE */
     bp_status status = BP_OK;
-    for (size_t k = 0; k < b->from->count && status == BP_OK; k++)
-        if (is_live(b, b->from->nodes[k]) && is_assign(b->from->nodes[k]))
-            status = add_effect(b, b->from->nodes[k], effect_of);
+    for (size_t k = 0; k < b->effects && status == BP_OK; k++)
+        status = add_effect(b, b->assigns[k], effect_of);
     bpi_free(effect_of);
     return status == BP_OK ? save_variables(b) : status;
 }
@@ -336,7 +349,12 @@ static bp_status add_effects(builder *b) {
 bp_status bpi_program_of(const bpi_rewritten *rewritten, int targets, const uint32_t *leaf_of,
                          size_t leaf_count, bpi_program *program, bp_failure *why) {
     *program = (bpi_program){.leaf_count = leaf_count};
-    builder b = {rewritten->roots[0]->node->graph, rewritten, targets, leaf_of, program, why};
+    builder b = {.scratch = rewritten->roots[0]->node->graph,
+                 .from = rewritten,
+                 .targets = targets,
+                 .leaf_of = leaf_of,
+                 .to = program,
+                 .why = why};
     mark_live(&b);
     bp_status status = make_arrays(&b);
     if (status == BP_OK)
@@ -349,6 +367,7 @@ bp_status bpi_program_of(const bpi_rewritten *rewritten, int targets, const uint
         status = add_targets(&b);
     if (status == BP_OK)
         status = add_steps(&b);
+    bpi_free(b.assigns);
     return status;
 }
 

@@ -144,10 +144,13 @@ static bool same_node(const bpi_node *a, const bpi_node *b) {
     return true;
 }
 
-/* Where the search for a node begins: at a place that goes with its latest operand, which equal
- * nodes share, so that the table is walked along with the graph and not all over memory. */
+/* Where the search for a node begins: at a place that goes with its latest operand, or with the
+ * address of its variable, which equal nodes share, so that the table is walked along with the
+ * graph and not all over memory. */
 static size_t first_place(const bpi_node *node, uint32_t hash) {
     uint32_t latest = 0;
+    if (node->leaf && node->leaf->kind == BPI_VARIABLE)
+        return (size_t)((uintptr_t)node->leaf->variable / 128);
     for (int k = 0; k < node->inputs; k++)
         latest = node->x[k]->node->id > latest ? node->x[k]->node->id : latest;
     return node->leaf ? hash : 2 * (size_t)latest + (hash >> 22);
@@ -237,7 +240,7 @@ static bool wants_expanding(const bpi_node *node) {
     if (!(node->op->flags & BP_OP_ELEMENTWISE) || (kernels && kernels->map))
         return false;
     for (int k = 0; k < node->inputs; k++)
-        if (!bp_shape_equal(node->x[k]->type->shape, node->y[0].type->shape))
+        if (!bpi_same_shape(&node->x[k]->type->shape, &node->y[0].type->shape))
             return true;
     return false;
 }
@@ -245,7 +248,7 @@ static bool wants_expanding(const bpi_node *node) {
 static bp_status expand_operands(rewriter *r, bpi_node *node) {
     size_t start = r->graph->count;
     for (int k = 0; k < node->inputs; k++)
-        if (!bp_shape_equal(node->x[k]->type->shape, node->y[0].type->shape)) {
+        if (!bpi_same_shape(&node->x[k]->type->shape, &node->y[0].type->shape)) {
             node->x[k] = bp_expand(node->x[k], node->y[0].type->shape);
             if (!node->x[k])
                 return r->graph->why.status;
@@ -293,52 +296,58 @@ static bp_status visit_all(rewriter *r) {
             status = finish(r, &done);
         } else {
             bpi_node *node = r->graph->nodes[top->next++];
-            if (top->owner || node->mark == r->graph->mark)
-                status = visit(r, node);
+            if (!top->owner && node->mark != r->graph->mark)
+                continue;
+            if (!top->owner && node->op == &bpi_op_assign)
+                r->out->roots[r->out->root_count++] = &node->y[0];
+            status = visit(r, node);
         }
     }
     return status;
 }
 
-/* Marks what the roots depend on; returns the number of effects among it. */
-static size_t mark_needed(bp_graph *graph, bp_tensor *const *roots, int count) {
+/* Marks what the roots depend on; returns how many nodes it is, and the number of effects among
+ * it. */
+static size_t mark_needed(bp_graph *graph, bp_tensor *const *roots, int count, size_t *effects) {
     uint32_t mark = ++graph->mark;
-    size_t effects = 0;
+    size_t needed = 0;
+    *effects = 0;
     for (int k = 0; k < count; k++)
         roots[k]->node->mark = mark;
     for (size_t id = graph->count; id-- > 0;) {
         const bpi_node *node = graph->nodes[id];
-        for (int k = 0; k < node->inputs && node->mark == mark; k++)
+        if (node->mark != mark)
+            continue;
+        for (int k = 0; k < node->inputs; k++)
             node->x[k]->node->mark = mark;
-        effects += node->mark == mark && node->op == &bpi_op_assign;
+        needed++;
+        *effects += node->op == &bpi_op_assign;
     }
-    return effects;
+    return needed;
 }
 
 /* What the roots have become; and after them the effects that they depend on, which are wanted
  * too. */
-static void gather_roots(rewriter *r, bp_tensor *const *roots, int count, size_t ids,
-                         size_t effects) {
+static void gather_roots(rewriter *r, bp_tensor *const *roots, int count) {
     bpi_rewritten *out = r->out;
     for (int k = 0; k < count; k++)
-        out->roots[out->root_count++] = now(r, roots[k]);
-    for (size_t id = 0; id < ids && effects > 0; id++) {
-        bpi_node *node = r->graph->nodes[id];
-        if (node->mark == r->graph->mark && node->op == &bpi_op_assign)
-            out->roots[out->root_count++] = now(r, &node->y[0]);
-    }
+        out->roots[k] = now(r, roots[k]);
+    for (size_t k = (size_t)count; k < out->root_count; k++)
+        out->roots[k] = now(r, out->roots[k]);
 }
 
 bp_status bpi_rewrite(bp_graph *graph, bp_tensor *const *roots, int count, bool simplify,
                       bpi_rewritten *out) {
     *out = (bpi_rewritten){0};
     rewriter r = {.graph = graph, .simplify = simplify, .out = out};
-    size_t ids = graph->count, effects = mark_needed(graph, roots, count);
+    size_t effects, needed = mark_needed(graph, roots, count, &effects);
     out->roots = bpi_alloc(((size_t)count + effects + 1) * sizeof *out->roots);
-    bool ok = out->roots && make_table(&r, ids);
+    out->root_count = (size_t)count; /* their places: the effects follow */
+    bool ok = out->roots && make_table(&r, needed) &&
+              bpi_reserve((void **)&out->nodes, &out->capacity, needed, sizeof *out->nodes);
     bp_status status = ok ? visit_all(&r) : fail_memory(&r);
     if (status == BP_OK)
-        gather_roots(&r, roots, count, ids, effects);
+        gather_roots(&r, roots, count);
     bpi_free(r.became);
     bpi_free(r.table);
     return status;

@@ -23,7 +23,7 @@ static const bp_shape *shape_of(const bp_tensor *x) { return &x->type->shape; }
 static bool is_one(const bp_tensor *x) {
     if (!bpi_is_small_constant(x->node) || !bp_dtype_is_float(x->type->dtype))
         return false;
-    for (int64_t k = 0; k < bp_shape_count(x->type->shape); k++)
+    for (int64_t k = 0; k < bpi_count(&x->type->shape); k++)
         if (bpi_load(x->type->dtype, x->node->leaf->data, k) != 1)
             return false;
     return true;
@@ -53,9 +53,8 @@ static bp_tensor *drop_factor_one(bpi_node *node) {
 
 /* A sum over axes of size 1 only moves elements. */
 static bp_tensor *drop_sum(bpi_node *node) {
-    bool same_count =
-        bp_shape_count(*shape_of(node->x[0])) == bp_shape_count(*shape_of(&node->y[0]));
-    bool empty = bp_shape_count(*shape_of(node->x[0])) == 0;
+    bool same_count = bpi_count(shape_of(node->x[0])) == bpi_count(shape_of(&node->y[0]));
+    bool empty = bpi_count(shape_of(node->x[0])) == 0;
     return same_count && !empty ? bp_reshape(node->x[0], *shape_of(&node->y[0])) : NULL;
 }
 
@@ -130,8 +129,8 @@ static bool is_map(const bpi_node *node) {
 /* Elementwise ops broadcast by themselves: an expanded operand need not exist. Where all
  * operands are smaller than the result, the op is done on what is there and its result expanded. */
 static bp_tensor *absorb_expand(bpi_node *node) {
-    bool absorbed = false;
-    for (int k = 0; k < node->inputs && is_map(node); k++)
+    bool absorbed = false, map = is_map(node);
+    for (int k = 0; k < node->inputs && map; k++)
         while (is_op(node->x[k], &bpi_op_expand)) {
             node->x[k] = node->x[k]->node->x[0];
             absorbed = true;
@@ -148,9 +147,11 @@ static bp_tensor *absorb_expand(bpi_node *node) {
 
 static bool can_fold(const bpi_node *node) {
     enum { MOST = 4 };
+    if (node->inputs > 0 && !bpi_is_small_constant(node->x[0]->node))
+        return false; /* of most ops, at once */
     bool pure = !(node->op->flags & (BP_OP_RANDOM | BP_OP_EFFECT | BP_OP_LEAF));
     bool fits =
-        node->outputs == 1 && node->inputs <= MOST && bp_shape_count(*shape_of(&node->y[0])) <= 64;
+        node->outputs == 1 && node->inputs <= MOST && bpi_count(shape_of(&node->y[0])) <= 64;
     if (!pure || !fits || !node->op->forward || node->op->workspace)
         return false;
     for (int k = 0; k < node->inputs; k++)
@@ -160,7 +161,7 @@ static bool can_fold(const bpi_node *node) {
 }
 
 static bp_array array_of(const bp_tensor *x, void *data) {
-    return (bp_array){data, x->type, bp_shape_count(*shape_of(x))};
+    return (bp_array){data, x->type, bpi_count(shape_of(x))};
 }
 
 /* A small op on small constants is computed once, by the reference kernel. One that fails is
@@ -188,11 +189,12 @@ static bp_tensor *fold(bpi_node *node) {
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
+/* What is tried for one op alone, after absorb_expand, since they look at the operands, and before
+ * fold. */
 static const struct {
-    const bp_op *op; /* NULL: any */
+    const bp_op *op;
     rule *apply;
 } rules[] = {
-    {NULL, absorb_expand}, /* before others look at the operands */
     {&bpi_op_detach, drop},
     {&bpi_op_cast, drop},
     {&bpi_op_reshape, skip_inner},
@@ -203,16 +205,18 @@ static const struct {
     {&bpi_op_sum, drop_sum},
     {&bpi_op_permute, simplify_permute},
     {&bpi_op_matmul, absorb_transposes},
-    {NULL, fold},
 };
 
 bp_tensor *bpi_simplify(bpi_node *node) {
-    for (size_t k = 0; k < sizeof rules / sizeof *rules; k++) {
-        if (rules[k].op && rules[k].op != node->op)
-            continue;
-        bp_tensor *result = rules[k].apply(node);
-        if (result || node->graph->why.status != BP_OK)
-            return result;
-    }
-    return NULL;
+    enum { RULES = sizeof rules / sizeof *rules };
+    const bp_status *failed = &node->graph->why.status;
+    bp_tensor *result = absorb_expand(node);
+    size_t k = 0;
+    while (k < RULES && rules[k].op != node->op)
+        k++;
+    if (!result && *failed == BP_OK && k < RULES)
+        result = rules[k].apply(node);
+    if (!result && *failed == BP_OK)
+        result = fold(node);
+    return result;
 }

@@ -8,18 +8,21 @@
 
 #include "inside.h"
 
-enum { SMALL_CONSTANT = 64 }; /* elements */
+enum {
+    SMALL_CONSTANT = 64, /* elements */
+    WORDS_OF_NODE = 4    /* more than most nodes have */
+};
 
 bool bpi_is_small_constant(const bpi_node *node) {
     return node->leaf && node->leaf->kind == BPI_CONSTANT &&
-           bp_shape_count(node->y[0].type->shape) <= SMALL_CONSTANT;
+           bpi_count(&node->y[0].type->shape) <= SMALL_CONSTANT;
 }
 
 /* Makes room for `more` words. */
 static bool reserve(bpi_structure *s, size_t more) {
     if (s->capacity - s->count >= more)
         return true;
-    size_t capacity = 2 * (s->count + more);
+    size_t capacity = s->count + s->count / 2 + more;
     uint64_t *words = bpi_realloc(s->words, capacity * sizeof *words);
     if (!words)
         return false;
@@ -124,7 +127,7 @@ bp_status bpi_structure_of(bp_graph *graph, const bpi_request *request, bpi_stru
         return status;
     s->count = s->leaf_count = 0;
     s->random = s->effects = false;
-    bool ok = true;
+    bool ok = reserve(s, WORDS_OF_NODE * closure->count);
     for (size_t k = 0; k < closure->count && ok; k++)
         ok = put_node(s, closure->nodes[k]);
     ok = ok && put_request(s, graph, request);

@@ -1,49 +1,42 @@
 /* What computes and what reads the memory of each register, and new registers for results. */
-#include <string.h>
-
 #include "inside.h"
 
 static uint32_t root(const bpi_program *p, uint32_t reg) { return p->regs[reg].root; }
 
-static void note_steps(const bpi_program *p, bpi_uses *u) {
+static void note_steps(const bpi_program *p, bpi_use *of) {
     for (uint32_t s = 0; s < p->step_count; s++) {
         const bpi_step *step = &p->steps[s];
         for (uint32_t k = 0; k < step->outputs; k++)
-            u->maker[root(p, step->y + k)] = s;
+            of[root(p, step->y + k)].maker = s;
         for (int k = 0; k < step->inputs; k++) {
-            u->reads[root(p, step->x[k])]++;
-            u->reader[root(p, step->x[k])] = s;
+            bpi_use *x = &of[root(p, step->x[k])];
+            x->reads++;
+            x->reader = s;
         }
     }
 }
 
 bool bpi_note_uses(bpi_program *p, bpi_uses *u) {
-    size_t bytes = (p->reg_count + 1) * sizeof(uint32_t);
     size_t room =
         p->reg_count + p->step_count + p->step_capacity + 1; /* a new one for every result */
-    *u = (bpi_uses){bpi_alloc(bytes), bpi_alloc(bytes), bpi_alloc_zeroed(bytes), bpi_alloc(bytes),
-                    p->reg_count};
+    *u = (bpi_uses){bpi_alloc((p->reg_count + 1) * sizeof *u->of), p->reg_count};
     bpi_reg *regs = bpi_realloc(p->regs, room * sizeof *regs);
     if (regs)
         p->regs = regs;
-    if (!regs || !u->maker || !u->reader || !u->reads || !u->renamed)
+    if (!regs || !u->of)
         return false;
-    memset(u->maker, 0xFF, bytes); /* BPI_NONE */
-    memset(u->reader, 0xFF, bytes);
-    memset(u->renamed, 0xFF, bytes);
-    note_steps(p, u);
+    for (size_t k = 0; k < p->reg_count; k++)
+        u->of[k] = (bpi_use){BPI_NONE, BPI_NONE, 0, BPI_NONE};
+    note_steps(p, u->of);
     for (size_t k = 0; k < p->effect_count; k++)
-        u->reads[root(p, p->effects[k].value)]++;
+        u->of[root(p, p->effects[k].value)].reads++;
     for (int k = 0; k < p->target_count; k++)
-        u->reads[root(p, p->targets[k])]++;
+        u->of[root(p, p->targets[k])].reads++;
     return true;
 }
 
 void bpi_free_uses(bpi_uses *u) {
-    bpi_free(u->maker);
-    bpi_free(u->reader);
-    bpi_free(u->reads);
-    bpi_free(u->renamed);
+    bpi_free(u->of);
     *u = (bpi_uses){0};
 }
 
@@ -51,12 +44,14 @@ uint32_t bpi_rename_result(bpi_program *p, bpi_uses *u, uint32_t reg) {
     uint32_t old = root(p, reg), new = (uint32_t)p->reg_count++;
     p->regs[new] = p->regs[old];
     p->regs[new].root = new;
-    u->renamed[old] = new;
+    u->of[old].renamed = new;
     return new;
 }
 
 void bpi_apply_renames(bpi_program *p, const bpi_uses *u) {
-    for (size_t k = 0; k < u->reg_count; k++)
-        if (u->renamed[p->regs[k].root] != BPI_NONE)
-            p->regs[k].root = u->renamed[p->regs[k].root];
+    for (size_t k = 0; k < u->reg_count && p->reg_count > u->reg_count; k++) {
+        uint32_t renamed = u->of[p->regs[k].root].renamed;
+        if (renamed != BPI_NONE)
+            p->regs[k].root = renamed;
+    }
 }
