@@ -78,6 +78,7 @@ static void *leaf_memory(bp_graph *graph, bpi_leaf *leaf, const bp_type *type) {
         memset(data, 0, bytes);
     leaf->data = data;
     leaf->owned = leaf->owned && data;
+    graph->pointings++;
     if (!data)
         bpi_graph_fail(graph, BP_ERR_MEMORY, "out of memory for %zu bytes of values", bytes);
     return data;
@@ -158,6 +159,7 @@ bp_status bp_point(bp_tensor *input, const void *data) {
     leaf->pointed = true;
     leaf->data = data;
     leaf->stamp = bpi_clock(graph->model);
+    graph->pointings++;
     return BP_OK;
 }
 

@@ -99,9 +99,10 @@ static bool add_locked(bp_model *model, bpi_variable *variable) {
 
 static bpi_variable *make_variable(const char *name, const bp_type *type, bool trainable) {
     size_t bytes = (size_t)bp_shape_count(type->shape) * bp_dtype_size(type->dtype);
+    size_t room = (bytes + 63) / 64 * 64; /* for whole vectors */
     size_t name_bytes = strlen(name) + 1;
     size_t before = (sizeof(bpi_variable) + name_bytes + 63) / 64 * 64;
-    bpi_variable *variable = bpi_alloc_aligned(before + bytes);
+    bpi_variable *variable = bpi_alloc_aligned(before + room);
     if (!variable)
         return NULL;
     *variable = (bpi_variable){.type = *type,
@@ -109,7 +110,7 @@ static bpi_variable *make_variable(const char *name, const bp_type *type, bool t
                                .hash = bpi_hash_text(name),
                                .trainable = trainable};
     memcpy(variable->name, name, name_bytes);
-    memset(variable->data, 0, bytes);
+    memset(variable->data, 0, room);
     return variable;
 }
 

@@ -111,10 +111,12 @@ static void place_leaf(builder *b, bpi_reg *reg, const bpi_node *node) {
         reg->at.fixed = leaf->variable->data;
     } else if (number != BPI_NONE) {
         reg->home = BPI_HOME_LEAF;
+        reg->tight = true;
         reg->at.leaf = number;
     } else if (leaf->kind != BPI_CONSTANT && is_elsewhere(leaf)) {
         reg->home = BPI_HOME_FIXED;
         reg->at.fixed = leaf->data;
+        reg->tight = true;
     } else {
         place_constant(b->to, reg);
     }
@@ -158,6 +160,9 @@ static bp_status fill_constants(builder *b) {
         const bpi_reg *reg = &p->regs[node->slot];
         if (reg->home == BPI_HOME_CONSTANT && reg->bytes > 0)
             memcpy(p->constants + reg->at.offset, node->leaf->data, reg->bytes);
+        if (reg->home == BPI_HOME_CONSTANT)
+            memset(p->constants + reg->at.offset + reg->bytes, 0,
+                   bpi_aligned(reg->bytes) - reg->bytes);
     }
     return BP_OK;
 }
