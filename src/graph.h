@@ -124,6 +124,7 @@ struct bp_graph {
     uint64_t recording; /* number of this recording: grows with every reset; process-wide unique */
     bp_executor executor;
     uint64_t stale_before; /* values computed before this stamp are computed again */
+    uint64_t pointings;    /* how often the data of a leaf have moved */
     int threads;
     bool profiling;
     double profile_overhead; /* nanoseconds of each measured time that the measuring takes */

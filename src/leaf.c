@@ -84,6 +84,7 @@ static void *leaf_memory(bp_graph *graph, bpi_leaf *leaf, const bp_type *type) {
     void *data = small ? bpi_arena_alloc(&graph->arena, bytes) : bpi_alloc_zeroed(bytes);
     leaf->data = data;
     leaf->owned = false;
+    graph->pointings++;
     if (data && small)
         memset(data, 0, bytes);
     else if (data)
@@ -168,6 +169,7 @@ bp_status bp_point(bp_tensor *input, const void *data) {
     leaf->pointed = true;
     leaf->data = data;
     leaf->stamp = bpi_clock(graph->model);
+    graph->pointings++;
     return BP_OK;
 }
 

@@ -117,16 +117,17 @@ static bpi_variable *make_variable(bp_model *model, const char *name, const bp_t
                                    bool trainable) {
     enum { SMALL = 2048 };
     size_t bytes = (size_t)bpi_count(&type->shape) * bp_dtype_size(type->dtype);
+    size_t room = (bytes + 63) / 64 * 64; /* for whole vectors */
     size_t name_bytes = strlen(name) + 1;
     size_t before = (sizeof(bpi_variable) + name_bytes + 63) / 64 * 64;
-    bool alone = before + bytes > SMALL;
-    bpi_variable *variable = variable_memory(model, before + bytes, alone);
+    bool alone = before + room > SMALL;
+    bpi_variable *variable = variable_memory(model, before + room, alone);
     if (!variable)
         return NULL;
     *variable = (bpi_variable){
         .type = *type, .data = (char *)variable + before, .trainable = trainable, .alone = alone};
     memcpy(variable->name, name, name_bytes);
-    memset(variable->data, 0, bytes);
+    memset(variable->data, 0, room);
     return variable;
 }
 

@@ -223,15 +223,22 @@ static bp_status record_step(void *context, bp_graph *graph, bp_tensor *const *c
 
 /* ---- running it ------------------------------------------------------------------------------ */
 
+static void set_rate(bp_optimizer *optimizer, int k, double rate) {
+    optimizer->rates_f64[k] = rate;
+    optimizer->rates_f32[k] = (float)rate;
+}
+
+/* The first rate is the learning rate and the others are 0, unless the rule has a schedule. */
 static void set_rates(bp_optimizer *optimizer) {
-    double rates[BP_MAX_RATES] = {optimizer->lr};
     const bp_rule *rule = optimizer->rule;
-    if (rule->schedule)
-        rule->schedule(optimizer->config, optimizer->lr, optimizer->steps + 1, rates);
-    for (int k = 0; k < rule->rates; k++) {
-        optimizer->rates_f64[k] = rates[k];
-        optimizer->rates_f32[k] = (float)rates[k];
+    double rates[BP_MAX_RATES] = {optimizer->lr};
+    if (!rule->schedule) {
+        set_rate(optimizer, 0, optimizer->lr);
+        return;
     }
+    rule->schedule(optimizer->config, optimizer->lr, optimizer->steps + 1, rates);
+    for (int k = 0; k < rule->rates; k++)
+        set_rate(optimizer, k, rates[k]);
 }
 
 static bp_status check_step(const bp_optimizer *optimizer, const bp_tensor *loss) {

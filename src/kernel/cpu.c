@@ -68,19 +68,3 @@ bool bpi_cpu_force(enum bpi_cpu_level level) {
     chosen = level;
     return true;
 }
-
-#if defined(__x86_64__)
-enum { FLUSH_TO_ZERO = 1 << 15 }; /* of the register MXCSR */
-
-unsigned bpi_float_settings(void) { return __builtin_ia32_stmxcsr(); }
-
-void bpi_set_float_settings(unsigned settings) { __builtin_ia32_ldmxcsr(settings); }
-
-unsigned bpi_flush_tiny(unsigned settings) { return settings | FLUSH_TO_ZERO; }
-#else
-unsigned bpi_float_settings(void) { return 0; }
-
-void bpi_set_float_settings(unsigned settings) { (void)settings; }
-
-unsigned bpi_flush_tiny(unsigned settings) { return settings; }
-#endif

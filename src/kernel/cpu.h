@@ -28,10 +28,22 @@ bool bpi_cpu_force(enum bpi_cpu_level level);
 /* The rounding and exception settings of the calling thread. Results below the smallest normal
  * number are stored as they are, which costs a CPU a hundred cycles each, or, with bpi_flush_tiny,
  * as 0: a momentum that fades away would otherwise slow its update down for good. */
-unsigned bpi_float_settings(void);
-void bpi_set_float_settings(unsigned settings);
+#if defined(__x86_64__)
+static inline unsigned bpi_float_settings(void) { return __builtin_ia32_stmxcsr(); }
+static inline void bpi_set_float_settings(unsigned settings) { __builtin_ia32_ldmxcsr(settings); }
+#else
+static inline unsigned bpi_float_settings(void) { return 0; }
+static inline void bpi_set_float_settings(unsigned settings) { (void)settings; }
+#endif
 /* Returns the settings with which tiny results are 0; the same ones where that cannot be had, or
  * where they cost nothing. */
-unsigned bpi_flush_tiny(unsigned settings);
+static inline unsigned bpi_flush_tiny(unsigned settings) {
+#if defined(__x86_64__)
+    enum { FLUSH_TO_ZERO = 1 << 15 }; /* of the register MXCSR */
+    return settings | FLUSH_TO_ZERO;
+#else
+    return settings;
+#endif
+}
 
 #endif

@@ -72,16 +72,15 @@ static int64_t next_row(const bpi_chain *c, const bpi_feed *x, int64_t place, in
     return place;
 }
 
-/* Writes elements first .. first+n of an operand, broadcast, to `to`: a part of a
- * row, or whole rows. */
-static void spread(const bpi_chain *c, const bpi_feed *x, const char *data, int64_t first,
-                   int64_t n, char *to) {
+void bpi_chain_spread(const bpi_chain *c, const bpi_feed *x, const void *data, int64_t first,
+                      int64_t n, void *to) {
     int64_t index[BP_MAX_RANK];
     int64_t column = first % c->row;
     int64_t place = find_row(c, x, first / c->row, index);
     for (int64_t done = 0; done < n; done += c->row) {
         int64_t part = n - done < c->row ? n - done : c->row;
-        spread_row(c, x, data + (size_t)place * x->item, column, part, to + (size_t)done * x->item);
+        spread_row(c, x, (const char *)data + (size_t)place * x->item, column, part,
+                   (char *)to + (size_t)done * x->item);
         place = next_row(c, x, place, index);
     }
 }
@@ -152,7 +151,7 @@ static void start(const bpi_chain *c, values *v, char *room, int64_t first, int6
         }
         v->at[k] = room + (size_t)c->buffer[k] * c->buffer_bytes;
         if (feed->kind == BPI_FEED_ONCE)
-            spread(c, feed, c->x[k], 0, block_at(c, 0, end - first), v->at[k]);
+            bpi_chain_spread(c, feed, c->x[k], 0, block_at(c, 0, end - first), v->at[k]);
     }
     for (int k = 0; k < c->ops; k++) {
         const bpi_chain_op *op = &c->op[k];
@@ -181,7 +180,7 @@ static void feed_rows(const bpi_chain *c, values *v, int k, int64_t first, int64
     const bpi_feed *x = &c->feed[k];
     int64_t index[BP_MAX_RANK];
     if (c->row < c->block || x->stride[c->rank - 1] == 0)
-        spread(c, x, c->x[k], first, n, v->at[k]);
+        bpi_chain_spread(c, x, c->x[k], first, n, v->at[k]);
     else
         v->at[k] = (char *)c->x[k] +
                    (size_t)(find_row(c, x, first / c->row, index) + first % c->row) * x->item;

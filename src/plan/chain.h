@@ -65,6 +65,7 @@ typedef struct bpi_chain {
     const void **x; /* where operands and outputs are now */
     void **y;
     const int *threads; /* as bp_set_threads takes it */
+    struct bpi_short_chain *brief; /* its short form; NULL: none */
 } bpi_chain;
 
 /* Completes a chain whose ops, sums and feed items are filled in: `types` are those of the
@@ -74,5 +75,9 @@ void bpi_chain_prepare(bpi_chain *chain, const bp_type *const *types, const bp_s
  * the operand has done so, element by element, before the output is written. */
 bool bpi_chain_may_overwrite(const bpi_chain *chain, int input, int output);
 bp_status bpi_chain_run(const bpi_chain *chain);
+/* Writes elements first .. first+n of an operand, broadcast over the domain, to `to`: a part of a
+ * row, or whole rows. */
+void bpi_chain_spread(const bpi_chain *chain, const bpi_feed *feed, const void *data, int64_t first,
+                      int64_t n, void *to);
 
 #endif

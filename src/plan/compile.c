@@ -164,8 +164,10 @@ static bp_status build_program(compilation *c) {
         status = bpi_place_program(program, planned);
     if (status != BP_OK || !(program->results = bpi_alloc_aligned(program->result_bytes)))
         return fail_memory(c);
+    memset(program->results, 0, program->result_bytes);
     for (int k = 0; k < program->target_count; k++)
-        c->plan->values[k].plan = c->plan;
+        c->plan->values[k] = (bpi_value){
+            .data = bpi_reg_address(c->plan, program->targets[k], NULL), .plan = c->plan};
     return BP_OK;
 }
 

@@ -3,11 +3,10 @@
  * recording, or bp_point, only changes these. */
 #include <string.h>
 
-#include "chain.h"
 #include "inside.h"
 #include "kernel/pool.h"
-#include "product.h"
 #include "record.h"
+#include "short.h"
 
 /* A call of a kernel on whole arrays: operands, then outputs, follow. */
 typedef struct kernel_call {
@@ -65,7 +64,7 @@ static bool emit_map(bpi_program *p, const bpi_step *step, bpi_instruction *to) 
     }
     to->run = run_map;
     to->map = bpi_map(kernels->map, p->regs[step->x[step->inputs - 1]].type->dtype);
-    to->n = (size_t)bpi_count(&p->regs[step->y].type->shape);
+    to->n = bpi_short_count(p, step);
     to->more = attr;
     return true;
 }
@@ -115,8 +114,11 @@ static bool emit_step(bpi_plan *plan, const bpi_step *step, bpi_instruction *to,
     case BPI_STEP_KERNEL: return emit_kernel(plan, step, to, why);
     case BPI_STEP_PRODUCT:
         *to = (bpi_instruction){.run = run_product, .more = step->product};
+        bpi_short_product_emit(&plan->program, step, to, &plan->room_bytes);
         break;
-    case BPI_STEP_CHAIN: *to = (bpi_instruction){.run = run_chain, .more = step->chain}; break;
+    case BPI_STEP_CHAIN:
+        *to = (bpi_instruction){.run = run_chain, .more = step->chain};
+        return bpi_short_chain_emit(&plan->program, step, to, &plan->room_bytes);
     case BPI_STEP_COPY: break;
     }
     return true;
@@ -128,6 +130,8 @@ static bool emit_step(bpi_plan *plan, const bpi_step *step, bpi_instruction *to,
  * then the workspace. */
 static const void **operand_at(const bpi_step *step, bpi_instruction *code, int k) {
     int output = k - step->inputs;
+    if (step->kind == BPI_STEP_CHAIN && output < 0 && bpi_short_chain_operand(step->chain, k))
+        return bpi_short_chain_operand(step->chain, k);
     if (step->kind == BPI_STEP_CHAIN)
         return output < 0 ? &step->chain->x[k] : (const void **)&step->chain->y[output];
     if (step->kind == BPI_STEP_PRODUCT && output == step->outputs)
@@ -162,6 +166,7 @@ static uint32_t leaf_at(const bpi_program *p, const bpi_step *step, int k) {
 
 void bpi_point_code(bpi_plan *plan, const char *arena) {
     const bpi_program *p = &plan->program;
+    char *room = (char *)arena + p->arena_bytes;
     for (size_t s = 0; s < p->step_count; s++) {
         const bpi_step *step = &p->steps[s];
         for (int k = 0, count = operands(step); k < count; k++) {
@@ -169,6 +174,10 @@ void bpi_point_code(bpi_plan *plan, const char *arena) {
             if (p->regs[root].home != BPI_HOME_LEAF)
                 *operand_at(step, &plan->code[s], k) = bpi_reg_address(plan, root, arena);
         }
+        if (step->chain && step->chain->brief)
+            bpi_short_chain_point(step->chain, room);
+        if (step->product && step->product->brief_run)
+            bpi_short_product_point(step->product, room);
     }
     plan->base = arena;
 }

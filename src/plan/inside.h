@@ -9,6 +9,7 @@
  *                                                                              fuse.c, chain*.c
  *   placement     which register lives where, and for how long           place.c, offsets.c
  *   instructions  steps with their kernels and operands resolved                       emit.c
+ *   short forms   of chains and products of a few vectors                            short*.c
  *
  * Each of these is a pass over the result of the one before it. The naive executor runs a program
  * as it is, without fusion and placement. */
@@ -89,6 +90,8 @@ typedef struct bpi_reg {
     uint32_t root; /* the register whose memory this one uses: itself, or what it is an alias of */
     uint32_t first, last; /* of a root: the steps from which and until which its memory is needed */
     uint8_t home;         /* of a root: a bpi_home */
+    bool tight;           /* of a root: nothing behind its last element may be read or written;
+                             else there is room up to the next multiple of 64 bytes */
 } bpi_reg;
 
 typedef enum bpi_step_kind {
@@ -210,6 +213,7 @@ struct bpi_plan {
     bp_tensor **targets; /* those tensors */
     const bpi_leaf **leaves;
     const void **pointed; /* by leaf: where its uses point now */
+    uint64_t pointings;   /* graph->pointings when they were made to; UINT64_MAX: binding is new */
 
     bpi_instruction *code;   /* of a planned plan: one for each step */
     const void ***uses;      /* operands that point at a leaf; those of leaf k are ... */
@@ -219,6 +223,7 @@ struct bpi_plan {
     uint64_t *profile; /* nanoseconds of each instruction so far; NULL: never measured */
     uint64_t profiled_runs;
     const char *base; /* the arena that the operands point into; NULL: nowhere yet */
+    size_t room_bytes; /* for what short forms compute, behind the arena */
 };
 
 enum { BPI_PLANS_KEPT = 32 };

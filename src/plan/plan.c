@@ -37,6 +37,8 @@ static bool has_structure(const bpi_plan *plan, const bpi_structure *structure) 
 /* Takes the plan that `link` points at to the front of the list. */
 static bpi_plan *use(bpi_plans *plans, bpi_plan **link) {
     bpi_plan *plan = *link;
+    if (link == &plans->first)
+        return plan;
     *link = plan->next;
     plan->next = plans->first;
     plans->first = plan;
@@ -75,6 +77,7 @@ static void bind(const bp_graph *graph, bpi_plan *plan, const bpi_request *reque
     for (size_t k = 0; k < structure->leaf_count; k++)
         plan->leaves[k] = structure->leaves[k]->node->leaf;
     plan->recording = graph->recording;
+    plan->pointings = UINT64_MAX;
 }
 
 /* ---- the list -------------------------------------------------------------------------------- */
@@ -136,13 +139,12 @@ void bpi_plans_free(bp_graph *graph) {
 
 /* ---- running --------------------------------------------------------------------------------- */
 
-static void take_values(bp_graph *graph, bpi_plan *plan, uint64_t stamp) {
+static void take_values(bpi_plan *plan, uint64_t stamp) {
     const bpi_program *program = &plan->program;
     for (size_t k = 0; k < program->effect_count; k++)
         program->effects[k].variable->stamp = stamp;
     for (int k = 0; k < program->target_count; k++) {
         bpi_value *value = &plan->values[k];
-        value->data = bpi_reg_address(plan, program->targets[k], graph->plans->arena);
         value->stamp = stamp;
         if (!plan->targets[k]->node->leaf)
             plan->targets[k]->value = value;
@@ -161,7 +163,7 @@ bp_status bpi_run(bp_graph *graph, const bpi_request *request) {
     if (status == BP_OK) {
         if (request->extend) /* what a step computed is not older than the tick that ends it */
             bp_tick(graph->model);
-        take_values(graph, plan, request->extend ? graph->model->step_stamp : started);
+        take_values(plan, request->extend ? graph->model->step_stamp : started);
         return BP_OK;
     }
     forget_values(graph, plan); /* the run may have overwritten them in part */

@@ -90,6 +90,11 @@ static void take(joining *j, candidate *c, uint32_t s) {
     c->y = j->p->steps[s].y;
 }
 
+/* Tells whether a product of one column may have a bias: a large one is computed as one row. */
+static bool is_short(const bpi_product *p) {
+    return p->m <= BPI_SHORT_SIDE && p->k <= BPI_SHORT_SIDE;
+}
+
 /* A row that is added to every row of the product. */
 static void take_bias(joining *j, candidate *c) {
     int k;
@@ -98,8 +103,9 @@ static void take_bias(joining *j, candidate *c) {
         return;
     uint32_t bias = j->p->steps[s].x[1 - k];
     int64_t n = c->product->gemm.product.n;
-    bool row = n > 1 && count_of(j, bias) == n && last_size(j, bias) == n &&
-               last_size(j, j->p->steps[s].x[k]) == n && last_size(j, j->p->steps[s].y) == n;
+    bool row = (n > 1 || is_short(&c->product->gemm.product)) && count_of(j, bias) == n &&
+               last_size(j, bias) == n && last_size(j, j->p->steps[s].x[k]) == n &&
+               last_size(j, j->p->steps[s].y) == n;
     if (!row)
         return;
     c->product->bias = add_input(c, bias);
@@ -325,6 +331,7 @@ static bool join_step(joining *j, uint32_t s, const bpi_product *shape, const in
     if (!c.product)
         return false;
     *c.product = (bpi_plan_product){.gemm.product = *shape,
+                                    .shape = *shape,
                                     .ops = {step->op->name},
                                     .op_count = 1,
                                     .flops = bpi_step_flops(p, step),

@@ -5,6 +5,7 @@
 #define BPI_PLAN_PRODUCT_H
 
 #include "kernel/gemm.h"
+#include "kernel/short.h"
 #include "record.h"
 
 enum { BPI_PRODUCT_INPUTS = 8, BPI_PRODUCT_OPS = 8 };
@@ -36,6 +37,9 @@ typedef struct bpi_plan_product {
     const void *x[BPI_PRODUCT_INPUTS]; /* where operands and results are now */
     void *y[BP_MAX_OUTPUTS];
     const int *threads; /* as bp_set_threads takes it */
+    bpi_product shape;       /* as it was recorded */
+    bpi_short_product brief; /* its short form, with brief_run; NULL: none */
+    void (*brief_run)(const bpi_short_product *p, const void *const *x, void *const *y);
 } bpi_plan_product;
 
 /* Tells whether result `output` may be written where operand `input` is read. */

@@ -115,10 +115,12 @@ static void place_leaf(builder *b, bpi_reg *reg, const bpi_node *node) {
         reg->at.fixed = leaf->variable->data;
     } else if (number != BPI_NONE) {
         reg->home = BPI_HOME_LEAF;
+        reg->tight = true;
         reg->at.leaf = number;
     } else if (leaf->kind != BPI_CONSTANT && is_elsewhere(leaf)) {
         reg->home = BPI_HOME_FIXED;
         reg->at.fixed = leaf->data;
+        reg->tight = true;
     } else {
         place_constant(b, reg, leaf->data);
     }
@@ -165,8 +167,10 @@ static bp_status fill_constants(builder *b) {
         bpi_reg *reg = &p->regs[k];
         if (reg->home != BPI_HOME_CONSTANT)
             continue;
+        char *to = p->constants + offset;
         if (reg->bytes > 0)
-            memcpy(p->constants + offset, reg->at.fixed, reg->bytes);
+            memcpy(to, reg->at.fixed, reg->bytes);
+        memset(to + reg->bytes, 0, bpi_aligned(reg->bytes) - reg->bytes);
         reg->at.offset = offset;
         offset += bpi_aligned(reg->bytes);
         b->constants--;

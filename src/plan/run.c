@@ -67,7 +67,9 @@ static bp_status check_pointer(const bpi_plan *plan, const void *data, bp_failur
 }
 
 /* Makes the operands point where the leaves are now. */
-static bp_status point_leaves(bpi_plan *plan, bp_failure *why) {
+static bp_status point_leaves(const bp_graph *graph, bpi_plan *plan, bp_failure *why) {
+    if (plan->pointings == graph->pointings)
+        return BP_OK;
     for (size_t k = 0; k < plan->program.leaf_count; k++) {
         const void *data = plan->leaves[k]->data;
         if (data == plan->pointed[k])
@@ -78,18 +80,22 @@ static bp_status point_leaves(bpi_plan *plan, bp_failure *why) {
             *plan->uses[u] = data;
         plan->pointed[k] = data;
     }
+    plan->pointings = graph->pointings;
     return BP_OK;
 }
 
 /* ---- running --------------------------------------------------------------------------------- */
 
-/* Makes the arena large enough for a plan; other plans find out that it has moved when they run. */
+/* Makes the arena large enough for a plan; other plans find out that it has moved when they run. It
+ * begins as zeros: what is read behind the last element of an array has to be defined. */
 static bool grow_arena(bpi_plans *plans, size_t bytes) {
     if (plans->arena && plans->arena_bytes >= bytes)
         return true;
     bpi_free(plans->arena);
     plans->arena = bpi_alloc_aligned(bytes);
     plans->arena_bytes = plans->arena ? bytes : 0;
+    if (plans->arena)
+        memset(plans->arena, 0, bytes);
     return plans->arena != NULL;
 }
 
@@ -107,12 +113,12 @@ static bp_status run_all(const bpi_plan *plan, const bpi_instruction **failed) {
 
 bp_status bpi_run_code(bp_graph *graph, bpi_plan *plan, bp_failure *why) {
     const bpi_program *p = &plan->program;
-    if (!grow_arena(graph->plans, p->arena_bytes))
+    if (!grow_arena(graph->plans, p->arena_bytes + plan->room_bytes))
         return bpi_fail(why, BP_ERR_MEMORY, "out of memory for %zu bytes of intermediate values",
                         p->arena_bytes);
     if (plan->base != graph->plans->arena)
         bpi_point_code(plan, graph->plans->arena);
-    bp_status status = point_leaves(plan, why);
+    bp_status status = point_leaves(graph, plan, why);
     for (size_t k = 0; k < plan->random_count; k++) {
         plan->random_state[k][0] = graph->model->seed;
         plan->random_state[k][2] = graph->model->step;

@@ -1,0 +1,57 @@
+/* Work on arrays of a few vectors, where calls, branches and stores of parts of vectors cost more
+ * than the arithmetic does.
+ *
+ * What is computed is written in whole vectors, and read so where nothing else is said: these
+ * arrays have room up to a multiple of BPI_SHORT_VECTOR bytes. What is there behind the last
+ * element is undefined. */
+#ifndef BPI_KERNEL_SHORT_H
+#define BPI_KERNEL_SHORT_H
+
+#include <backprop/base.h>
+
+#include "gemm.h"
+#include "map.h"
+
+enum {
+    BPI_SHORT_VECTOR = 64,                   /* bytes of the widest vector */
+    BPI_SHORT_SIDE = 16,                     /* rows, columns and steps of a product, at most */
+    BPI_SHORT_SUMS = 16 * 16 * 8 + 16 * 8 * 8 /* bytes of its sums, at most, and two vectors */
+};
+
+/* A product, and by the numbers of operands, 0 where there is none, what follows it:
+ * y[0] = relu(alpha op(a) op(b) + beta c + bias), where c, with `addend`, is what y[0] held; and
+ * y[1] = y[1] - rate y[0] with `moved`. There is a bias or an addend, not both. */
+typedef struct bpi_short_product {
+    int32_t m, n, k;
+    uint8_t a, b; /* numbers of operands, as are the next ones */
+    uint8_t bias, alpha, beta, addend, moved, rate;
+    bool minus, relu; /* minus: alpha is taken with the other sign */
+    bool direct;      /* the sums are c, but for a bias, and its rows fill vectors */
+    bool dots;        /* one row of op(a), which is contiguous as are the columns of op(b) */
+    bool column;      /* c has one column, which is computed as a row; there is one bias */
+    int64_t row_a, step_a;    /* elements from a row of op(a), and a step of k, to the next */
+    int64_t step_b, column_b; /* elements from a step of k, and a column of op(b), to the next */
+    void *sums;               /* room for BPI_SHORT_SUMS bytes, unless direct */
+} bpi_short_product;
+
+/* The kernels of one instruction set and float type. */
+typedef struct bpi_short {
+    size_t vector; /* bytes */
+    int lanes;
+    /* These are called as the elementwise kernels are. y[i] = x[0][0], and y[i] = x[0][i], for
+     * i < n; y[0] = the sum of x[0][i]; y[j] = the sum of x[0][i attr[0] + j] over i, for
+     * j < attr[0]. The order of a sum depends on the sizes only. Nothing behind x is read. */
+    bpi_map_fn *spread, *copy, *sum, *sum_rows;
+    bpi_map_fn *add_scaled; /* y[i] = x[1][i] + attr[0] x[2][0] x[0][i]; attr[0] is 1 or -1 */
+    /* Nothing is read behind a, b and bias. */
+    void (*product)(const bpi_short_product *p, const void *const *x, void *const *y);
+} bpi_short;
+
+/* Returns the kernels of the instruction set in use for a dtype; NULL where there are none. */
+const bpi_short *bpi_short_for(bp_dtype dtype);
+/* Fills in what follows from the shape, with a and b as operands 0 and 1; false where a product is
+ * too large, empty, or has gaps between the rows of c. */
+bool bpi_short_product_of(const bpi_short *kernels, const bpi_product *product,
+                          bpi_short_product *to);
+
+#endif

@@ -1,0 +1,298 @@
+/* The kernels of short.h. Compiled once per instruction set and per float type; settings: BPI_BITS
+ * (32 or 64) and BPI_TABLE, the name of the table. */
+#include "short.h"
+
+#include "vec_fold.h"
+
+#define APART static __attribute__((noinline)) /* with few registers to save */
+
+/* ---- vectors made of parts of others --------------------------------------------------------- */
+
+/* A vector whose halves are the low half of `a`, and `high`. */
+#if BPI_VEC_BITS == 512 && BPI_BITS == 32
+#define V_WITH_HIGH(a, high) simde_mm512_insertf32x8(a, high, 1)
+#define V_OF_HALF(a) simde_mm512_castps256_ps512(a)
+#elif BPI_VEC_BITS == 512
+#define V_WITH_HIGH(a, high) simde_mm512_insertf64x4(a, high, 1)
+#define V_OF_HALF(a) simde_mm512_castpd256_pd512(a)
+#endif
+
+/* The low halves of two vectors. */
+static inline vec v_join(vec a, vec b) {
+#if BPI_VEC_BITS == 512
+    return V_WITH_HIGH(a, V_LOW_HALF(b));
+#elif BPI_VEC_BITS == 256
+    return V_OP(permute2f128)(a, b, 0x20);
+#elif BPI_BITS == 32
+    return simde_mm_movelh_ps(a, b);
+#else
+    return simde_mm_unpacklo_pd(a, b);
+#endif
+}
+
+enum { QUARTER = 128 / BPI_BITS }; /* lanes of a vec_quarter */
+
+/* The sums of the lanes of QUARTER vectors. */
+static inline vec_quarter v_sums(const vec *v) {
+    vec_quarter q[QUARTER];
+    V_UNROLL
+    for (int k = 0; k < QUARTER; k++)
+        q[k] = V_TO_QUARTER(add, V_TO_HALF(add, v[k]));
+#if BPI_BITS == 64
+    return V_NARROW(add)(V_NARROW(unpacklo)(q[0], q[1]), V_NARROW(unpackhi)(q[0], q[1]));
+#else
+    vec_quarter ab = V_NARROW(add)(V_NARROW(unpacklo)(q[0], q[1]), V_NARROW(unpackhi)(q[0], q[1]));
+    vec_quarter cd = V_NARROW(add)(V_NARROW(unpacklo)(q[2], q[3]), V_NARROW(unpackhi)(q[2], q[3]));
+    return V_NARROW(add)(V_NARROW(movelh)(ab, cd), V_NARROW(movehl)(cd, ab));
+#endif
+}
+
+#if BPI_BITS == 32
+#define V_PAIR(low, high) simde_mm256_set_m128(high, low)
+#else
+#define V_PAIR(low, high) simde_mm256_set_m128d(high, low)
+#endif
+
+static inline vec v_of_quarters(const vec_quarter *q) {
+#if BPI_VEC_BITS == 512
+    return V_WITH_HIGH(V_OF_HALF(V_PAIR(q[0], q[1])), V_PAIR(q[2], q[3]));
+#elif BPI_VEC_BITS == 256
+    return V_PAIR(q[0], q[1]);
+#else
+    return q[0];
+#endif
+}
+
+/* ---- copies ---------------------------------------------------------------------------------- */
+
+static bp_status spread(size_t n, const void *const *x, void *y, const double *attr) {
+    const vec value = v_set(*(const real *)x[0]);
+    (void)attr;
+    for (size_t i = 0; i < n; i += LANES)
+        v_store((real *)y + i, value);
+    return BP_OK;
+}
+
+/* The vector that begins `left` elements before the end of an array, the lanes behind it 0. */
+static inline vec load_some(const real *x, size_t left) {
+    return left < LANES ? v_load_part(x, left) : v_load(x);
+}
+
+static bp_status copy(size_t n, const void *const *x, void *y, const double *attr) {
+    (void)attr;
+    for (size_t i = 0; i < n; i += LANES)
+        v_store((real *)y + i, load_some((const real *)x[0] + i, n - i));
+    return BP_OK;
+}
+
+static bp_status add_scaled(size_t n, const void *const *x, void *y, const double *attr) {
+    const real *term = x[0], *to = x[1];
+    const vec scale = v_set((real)attr[0] * *(const real *)x[2]);
+    for (size_t i = 0; i < n; i += LANES)
+        v_store((real *)y + i, v_fma(scale, v_load(term + i), v_load(to + i)));
+    return BP_OK;
+}
+
+/* ---- sums ------------------------------------------------------------------------------------ */
+
+static bp_status sum(size_t n, const void *const *x, void *y, const double *attr) {
+    const real *at = x[0];
+    size_t left = n;
+    vec sums = v_set(0);
+    (void)attr;
+    for (; left > LANES; left -= LANES, at += LANES)
+        sums = v_add(sums, v_load(at));
+    *(real *)y = v_sum(v_add(sums, v_load_part(at, left)));
+    return BP_OK;
+}
+
+static bp_status sum_rows(size_t n, const void *const *x, void *y, const double *attr) {
+    const int64_t width = (int64_t)attr[0];
+    for (int64_t j = 0; j < width; j += LANES) {
+        const size_t part = width - j < LANES ? (size_t)(width - j) : LANES;
+        const real *row = (const real *)x[0] + j, *end = row + n;
+        vec sum = v_load_part(row, part);
+        while ((row += width) < end)
+            sum = v_add(sum, v_load_part(row, part));
+        v_store((real *)y + j, sum);
+    }
+    return BP_OK;
+}
+
+/* ---- products -------------------------------------------------------------------------------- */
+
+enum { ROWS = 4 };
+
+/* What is added to `part` columns, the first of which has its bias at `bias`, or there is none. */
+static inline vec bias_of(const bpi_short_product *p, const real *bias, size_t part) {
+    if (!bias)
+        return v_set(0);
+    return p->column ? v_set(*bias) : v_load_part(bias, part);
+}
+
+/* The only row of c: the columns of one vector, of which there are `part`, from those of b. */
+APART void sum_row(const bpi_short_product *p, const real *a, const real *b, size_t part,
+                   const real *bias, real *c) {
+    const int64_t step_a = p->step_a, step_b = p->step_b, end = p->k * step_a;
+    vec sum = bias_of(p, bias, part);
+    int64_t k = 0;
+    do {
+        sum = v_fma(v_set(a[k]), v_load_part(b, part), sum);
+        b += step_b;
+    } while ((k += step_a) != end);
+    v_store(c, sum);
+}
+
+/* ROWS rows of c at a time, which share the rows of op(b). Where rows do not fill vectors, one that
+ * ends in the next row is stored before what follows it. */
+APART void sum_rows_of_c(const bpi_short_product *p, const real *a, const real *b, size_t part,
+                         const real *bias, real *c) {
+    const int64_t row_a = p->row_a, step_a = p->step_a, step_b = p->step_b, end = p->k * step_a;
+    const vec first = bias_of(p, bias, part);
+    for (int left = p->m; left > 0; left -= ROWS) {
+        /* rows behind the last one repeat another */
+        const real *a1 = left > 1 ? a + row_a : a, *a2 = left > 2 ? a1 + row_a : a;
+        const real *a3 = left > 3 ? a2 + row_a : a, *y = b;
+        vec s0 = first, s1 = first, s2 = first, s3 = first;
+        int64_t k = 0;
+        do {
+            const vec row = v_load_part(y, part);
+            s0 = v_fma(v_set(a[k]), row, s0);
+            s1 = v_fma(v_set(a1[k]), row, s1);
+            s2 = v_fma(v_set(a2[k]), row, s2);
+            s3 = v_fma(v_set(a3[k]), row, s3);
+            y += step_b;
+        } while ((k += step_a) != end);
+        a = a3 + row_a;
+        const int64_t n = p->n;
+        if (2 * n == LANES) { /* full vectors, that can be read again at once */
+            v_store(c, v_join(s0, s1));
+            if (left > 2)
+                v_store(c + LANES, v_join(s2, s3));
+        } else {
+            v_store(c, s0);
+            if (left > 1)
+                v_store(c + n, s1);
+            if (left > 2)
+                v_store(c + 2 * n, s2);
+            if (left > 3)
+                v_store(c + 3 * n, s3);
+        }
+        c += ROWS * n;
+    }
+}
+
+static inline void sum_columns(const bpi_short_product *p, const real *a, const real *b,
+                               size_t part, const real *bias, real *c) {
+    if (p->m == 1)
+        sum_row(p, a, b, part, bias, c);
+    else
+        sum_rows_of_c(p, a, b, part, bias, c);
+}
+
+APART void sum_wide(const bpi_short_product *p, const real *a, const real *b, const real *bias,
+                    real *c) {
+    for (int j = (p->n - 1) / LANES * LANES; j >= 0; j -= LANES)
+        sum_columns(p, a, b + j, p->n - j < LANES ? (size_t)(p->n - j) : LANES,
+                    bias && !p->column ? bias + j : bias, c + j);
+}
+
+/* By rows of op(b), which are contiguous. */
+static inline void sum_by_rows(const bpi_short_product *p, const real *a, const real *b,
+                               const real *bias, real *c) {
+    if (p->n <= LANES)
+        sum_columns(p, a, b, (size_t)p->n, bias, c);
+    else
+        sum_wide(p, a, b, bias, c);
+}
+
+/* The only row by columns of op(b), which are contiguous, as is the row of op(a):
+ * dot products. */
+APART void sum_by_columns(const bpi_short_product *p, const real *a, const real *b,
+                          const real *bias, real *c) {
+    const size_t part = (size_t)p->k;
+    const vec x = v_load_part(a, part);
+    for (int left = p->n; left > 0;) {
+        const size_t columns = left < LANES ? (size_t)left : LANES;
+        vec_quarter total[LANES / QUARTER];
+        for (int q = 0; q < LANES / QUARTER; q++, left -= QUARTER) {
+            vec dot[QUARTER];
+            total[q] = V_NARROW(setzero)();
+            if (left <= 0)
+                continue;
+            V_UNROLL
+            for (int i = 0; i < QUARTER; i++) {
+                dot[i] = v_mul(x, v_load_part(b, part));
+                b += i + 1 < left ? p->column_b : 0; /* the last one is repeated */
+            }
+            total[q] = v_sums(dot);
+        }
+        v_store(c, v_add(v_of_quarters(total), bias_of(p, bias, columns)));
+        c += LANES;
+        bias = bias && !p->column ? bias + LANES : bias;
+    }
+}
+
+static void transpose(const bpi_short_product *p, const real *b, real *to) {
+    for (int64_t k = 0; k < p->k; k++, b += p->step_b)
+        for (int64_t j = 0; j < p->n; j++)
+            *to++ = b[j * p->column_b];
+}
+
+APART void sum_transposed(const bpi_short_product *p, const real *a, const real *b,
+                          const real *bias, real *c) {
+    real copy[BPI_SHORT_SIDE * BPI_SHORT_SIDE];
+    bpi_short_product now = *p;
+    transpose(p, b, copy);
+    now.step_b = p->n;
+    sum_by_rows(&now, a, copy, bias, c);
+}
+
+APART void sum_products(const bpi_short_product *p, const void *const *x, real *c) {
+    const real *a = x[p->a], *b = x[p->b], *bias = p->bias ? x[p->bias] : NULL;
+    if (p->column_b == 1)
+        sum_by_rows(p, a, b, bias, c);
+    else if (p->dots && p->k <= LANES)
+        sum_by_columns(p, a, b, bias, c);
+    else
+        sum_transposed(p, a, b, bias, c);
+}
+
+static inline real scalar(const void *const *x, int number) {
+    return number ? *(const real *)x[number] : 1;
+}
+
+/* Does with the sums of all elements what follows the product. */
+static void finish(const bpi_short_product *p, const void *const *x, void *const *y) {
+    const real *sums = p->sums;
+    real *c = y[0], *moved = p->moved ? y[1] : NULL;
+    const vec alpha = v_set(p->minus ? -scalar(x, p->alpha) : scalar(x, p->alpha));
+    const vec beta = v_set(scalar(x, p->beta)), rate = v_set(scalar(x, p->rate));
+    for (int left = p->m * p->n; left > 0; left -= LANES, sums += LANES, c += LANES) {
+        vec value = v_load(sums);
+        if (p->addend)
+            value = v_fma(beta, v_load(c), v_mul(alpha, value));
+        if (p->relu)
+            value = v_max(v_set(0), value);
+        v_store(c, value);
+        if (!moved)
+            continue;
+        v_store(moved, v_fnma(rate, value, v_load(moved)));
+        moved += LANES;
+    }
+}
+
+APART void sum_and_finish(const bpi_short_product *p, const void *const *x, void *const *y) {
+    sum_products(p, x, p->sums);
+    finish(p, x, y);
+}
+
+static void product(const bpi_short_product *p, const void *const *x, void *const *y) {
+    if (p->direct)
+        sum_products(p, x, y[0]);
+    else
+        sum_and_finish(p, x, y);
+}
+
+extern const bpi_short BPI_TABLE;
+const bpi_short BPI_TABLE = {sizeof(vec), LANES, spread, copy, sum, sum_rows, add_scaled, product};

@@ -1,0 +1,30 @@
+/* The short form of chains and products of a few vectors: what a run would look up and work out is
+ * resolved when the operands are pointed at their memory, so that running is a list of calls. */
+#ifndef BPI_PLAN_SHORT_H
+#define BPI_PLAN_SHORT_H
+
+#include "chain.h"
+#include "inside.h"
+#include "kernel/short.h"
+#include "product.h"
+
+/* Make `to` an instruction in the short form of a chain or product where that has one; otherwise it
+ * stays as it is, as do step->chain->brief and step->product->brief_run, which are NULL. `*room`
+ * becomes at least the bytes that it needs in a run. */
+bool bpi_short_chain_emit(bpi_program *program, const bpi_step *step, bpi_instruction *to,
+                          size_t *room); /* false without memory */
+void bpi_short_product_emit(const bpi_program *program, const bpi_step *step, bpi_instruction *to,
+                            size_t *room);
+/* Resolve the addresses of one that has a short form. `room` is aligned to 64. */
+void bpi_short_chain_point(const bpi_chain *chain, char *room);
+void bpi_short_product_point(bpi_plan_product *product, char *room);
+/* Where the short form that a chain may have keeps the address of operand `k`; NULL where this is
+ * where the chain keeps it. */
+const void **bpi_short_chain_operand(const bpi_chain *chain, int k);
+
+/* How many elements an elementwise step is given: those of whole vectors, where there is room. */
+size_t bpi_short_count(const bpi_program *program, const bpi_step *step);
+/* The elements of the vectors that hold `count`. */
+size_t bpi_short_vectors(const bpi_short *kernels, bp_dtype dtype, size_t count);
+
+#endif

@@ -1,0 +1,291 @@
+/* The short form of a chain: its domain is one block of a few vectors. Kernels are given whole
+ * vectors, so that none of them has a part to load or store: what lies in memory of the plan or of
+ * a variable has room for that, everything else is copied first. Values that stay inside are in
+ * buffers of a room that all chains share. */
+#include "short.h"
+
+/* A call with all that it needs. */
+typedef struct short_call {
+    bpi_map_fn *run;
+    size_t n;
+    const void *x[3];
+    void *y;
+    const double *attr;
+} short_call;
+
+/* An operand that is broadcast in another way than as a scalar. */
+typedef struct short_rows {
+    int input;
+    void *to;
+} short_rows;
+
+/* How the ops come to read an operand: it stands in memory as they want it; a call makes it in a
+ * buffer, or reads it as a scalar; it is spread in a buffer row by row; or it is a constant, which
+ * was made with the plan. */
+typedef struct short_operand {
+    enum { AS_IT_IS, BY_CALL, AS_SCALAR, BY_ROWS, MADE } how;
+    const void **address; /* in the call */
+    void *made;
+} short_operand;
+
+/* First operands are spread or copied to where the ops read them; then come the ops, then sums. */
+typedef struct bpi_short_chain {
+    const bpi_chain *chain;
+    const bpi_short *kernels;
+    size_t count, n; /* elements of the domain, and of the vectors that hold them */
+    int rows, calls, first_op;
+    short_rows *row;
+    short_call *call;
+    short_operand *operand;
+    int8_t *scalar; /* of an op that the next one takes up, see scalar_of; -1: it is a call */
+} bpi_short_chain;
+
+/* ---- which chains ---------------------------------------------------------------------------- */
+
+/* The dtype of floats that have the size of all values, in whose vectors all kinds of elements can
+ * be moved; BP_DTYPE_COUNT where there is none. */
+static bp_dtype common_dtype(const bpi_chain *c) {
+    const size_t item = c->op[0].item;
+    bool same = true;
+    for (int k = 0; k < c->inputs; k++)
+        same = same && c->feed[k].item == item;
+    for (int k = 0; k < c->ops; k++)
+        same = same && c->op[k].item == item;
+    return !same ? BP_DTYPE_COUNT : item == 4 ? BP_F32 : item == 8 ? BP_F64 : BP_DTYPE_COUNT;
+}
+
+/* From a few hundred bytes on the calls no longer count. */
+static bool is_short(const bpi_chain *c) {
+    enum { BYTES = 1024 };
+    return c->count > 0 && c->count <= c->block && c->count * c->op[0].item <= BYTES;
+}
+
+/* ---- scaled terms ---------------------------------------------------------------------------- */
+
+static bool is_scalar(const bpi_program *p, const bpi_step *step, int value) {
+    return value < step->inputs && bp_shape_count(p->regs[step->x[value]].type->shape) == 1;
+}
+
+/* How many ops and sums read a value. */
+static int reads(const bpi_chain *c, int value) {
+    int count = 0;
+    for (int k = 0; k < c->ops; k++)
+        for (int i = 0; i < c->op[k].inputs; i++)
+            count += c->op[k].x[i] == value;
+    for (int k = 0; k < c->sums; k++)
+        count += c->sum[k].value == value;
+    return count;
+}
+
+/* The scalar by which op `k` only scales what the next one adds or subtracts, as the number of its
+ * operand; -1 where it does something else, or the scalar is read again. */
+static int8_t scalar_of(const bpi_program *p, const bpi_step *step, bp_dtype dtype, int k) {
+    const bpi_chain *c = step->chain;
+    const bpi_chain_op *op = &c->op[k], *next = op + 1;
+    const int value = c->inputs + k;
+    if (k + 1 == c->ops || op->map != bpi_map(BPI_MAP_MUL, dtype) || op->output >= 0 ||
+        reads(c, value) != 1)
+        return -1;
+    const bool add = next->map == bpi_map(BPI_MAP_ADD, dtype) && next->x[0] == value;
+    const bool last = (next->map == bpi_map(BPI_MAP_ADD, dtype) ||
+                       next->map == bpi_map(BPI_MAP_SUB, dtype)) &&
+                      next->x[1] == value;
+    const int8_t scalar = !is_scalar(p, step, op->x[0]);
+    bool alone = is_scalar(p, step, op->x[scalar]) && reads(c, op->x[scalar]) == 1;
+    return (add || last) && alone ? scalar : -1;
+}
+
+/* ---- making it ------------------------------------------------------------------------------- */
+
+static bpi_short_chain *new_short(bpi_program *p, const bpi_chain *c, const bpi_short *kernels,
+                                  bp_dtype dtype) {
+    const size_t calls = (size_t)(c->inputs + c->ops + c->sums);
+    const size_t count = (size_t)c->count;
+    bpi_short_chain *s = bpi_arena_alloc(&p->memory, sizeof *s);
+    short_rows *row = bpi_arena_alloc(&p->memory, (size_t)c->inputs * sizeof *row);
+    short_call *call = bpi_arena_alloc(&p->memory, calls * sizeof *call);
+    short_operand *operand = bpi_arena_alloc(&p->memory, (size_t)c->inputs * sizeof *operand);
+    int8_t *scalar = bpi_arena_alloc(&p->memory, (size_t)c->ops);
+    if (!s || !row || !call || !operand || !scalar)
+        return NULL;
+    for (int k = 0; k < c->inputs; k++)
+        operand[k] = (short_operand){.how = AS_IT_IS};
+    *s = (bpi_short_chain){.chain = c,
+                           .kernels = kernels,
+                           .count = count,
+                           .n = bpi_short_vectors(kernels, dtype, count),
+                           .row = row,
+                           .call = call,
+                           .operand = operand,
+                           .scalar = scalar};
+    return s;
+}
+
+static short_call *add_call(bpi_short_chain *s, bpi_map_fn *run, size_t n, const double *attr) {
+    short_call *call = &s->call[s->calls++];
+    *call = (short_call){.run = run, .n = n, .attr = attr};
+    return call;
+}
+
+/* Spreads a constant for good. */
+static bool make_constant(bpi_program *p, const bpi_short_chain *s, const bpi_reg *root,
+                          short_operand *operand) {
+    char *room = bpi_arena_alloc(&p->memory, s->n * s->chain->op[0].item + BPI_SHORT_VECTOR);
+    if (!room)
+        return false;
+    room += -(uintptr_t)room % BPI_SHORT_VECTOR;
+    s->kernels->spread(s->n, (const void *[]){p->constants + root->at.offset}, room, NULL);
+    *operand = (short_operand){.how = MADE, .made = room};
+    return true;
+}
+
+/* Sees to it that the ops can read operand `k`. */
+static bool add_operand(bpi_program *p, const bpi_step *step, bpi_short_chain *s, int k) {
+    const bpi_reg *root = &p->regs[p->regs[step->x[k]].root];
+    const bool whole = s->chain->feed[k].kind == BPI_FEED_WHOLE, scalar = is_scalar(p, step, k);
+    short_operand *operand = &s->operand[k];
+    if (operand->how == AS_SCALAR || (whole && !root->tight))
+        return true;
+    if (scalar && root->home == BPI_HOME_CONSTANT)
+        return make_constant(p, s, root, operand);
+    operand->how = whole || scalar ? BY_CALL : BY_ROWS;
+    if (operand->how == BY_ROWS)
+        s->row[s->rows++].input = k;
+    else
+        operand->address =
+            &add_call(s, scalar ? s->kernels->spread : s->kernels->copy, s->count, NULL)->x[0];
+    return true;
+}
+
+static void add_ops(bpi_short_chain *s, bp_dtype dtype) {
+    static const double plus = 1, minus = -1;
+    const bpi_chain *c = s->chain;
+    s->first_op = s->calls;
+    for (int k = 0; k < c->ops; k++) {
+        if (s->scalar[k] < 0) {
+            add_call(s, c->op[k].map, s->n, c->op[k].attr);
+            continue;
+        }
+        const int scalar = c->op[k].x[s->scalar[k]];
+        const bool subtract = c->op[++k].map == bpi_map(BPI_MAP_SUB, dtype);
+        short_call *call = add_call(s, s->kernels->add_scaled, s->n, subtract ? &minus : &plus);
+        s->operand[scalar].address = &call->x[2];
+    }
+}
+
+static bool add_sum(bpi_program *p, bpi_short_chain *s, const bpi_chain_sum *sum) {
+    double *width = bpi_arena_alloc(&p->memory, sizeof *width);
+    if (!width)
+        return false;
+    *width = (double)sum->row;
+    add_call(s, sum->row == 1 ? s->kernels->sum : s->kernels->sum_rows, s->count, width);
+    return true;
+}
+
+static bool fill(bpi_program *p, const bpi_step *step, bpi_short_chain *s, bp_dtype dtype) {
+    const bpi_chain *c = s->chain;
+    bool ok = true;
+    for (int k = 0; k < c->ops; k++) {
+        s->scalar[k] = scalar_of(p, step, dtype, k);
+        if (s->scalar[k] >= 0)
+            s->operand[c->op[k].x[s->scalar[k]]].how = AS_SCALAR;
+    }
+    for (int k = 0; k < c->inputs && ok; k++)
+        ok = add_operand(p, step, s, k);
+    add_ops(s, dtype);
+    for (int k = 0; k < c->sums && ok; k++)
+        ok = add_sum(p, s, &c->sum[k]);
+    return ok;
+}
+
+static bp_status run_chain(const bpi_instruction *self) {
+    const bpi_short_chain *s = self->more;
+    bp_status status = BP_OK;
+    for (int k = 0; k < s->rows; k++) {
+        const int input = s->row[k].input;
+        bpi_chain_spread(s->chain, &s->chain->feed[input], s->chain->x[input], 0, s->chain->count,
+                         s->row[k].to);
+    }
+    for (const short_call *c = s->call, *end = c + s->calls; c < end && status == BP_OK; c++)
+        status = c->run(c->n, c->x, c->y, c->attr);
+    return status;
+}
+
+bool bpi_short_chain_emit(bpi_program *p, const bpi_step *step, bpi_instruction *to, size_t *room) {
+    bpi_chain *c = step->chain;
+    const bp_dtype dtype = common_dtype(c);
+    const bpi_short *kernels = is_short(c) ? bpi_short_for(dtype) : NULL;
+    bpi_short_chain *s = kernels ? new_short(p, c, kernels, dtype) : NULL;
+    if (!kernels)
+        return true;
+    if (!s || !fill(p, step, s, dtype))
+        return false;
+    int buffers = c->buffers;
+    for (int k = 0; k < c->inputs; k++)
+        buffers += c->buffer[k] < 0 && s->operand[k].how == BY_CALL;
+    const size_t bytes = (size_t)buffers * c->buffer_bytes;
+    *room = bytes > *room ? bytes : *room;
+    c->brief = s;
+    *to = (bpi_instruction){.run = run_chain, .more = s};
+    return true;
+}
+
+/* ---- pointing -------------------------------------------------------------------------------- */
+
+const void **bpi_short_chain_operand(const bpi_chain *c, int k) {
+    return c->brief ? c->brief->operand[k].address : NULL;
+}
+
+/* Finds the place of every value, and where operands go that are made in every run. */
+static void find_values(const bpi_chain *c, char *room, void **at) {
+    const bpi_short_chain *s = c->brief;
+    int buffers = c->buffers;
+    for (int k = 0; k < c->inputs; k++) {
+        const short_operand *operand = &s->operand[k];
+        at[k] = operand->how == MADE ? operand->made : (void *)c->x[k];
+        if (operand->how == BY_CALL || operand->how == BY_ROWS) {
+            int buffer = c->buffer[k] < 0 ? buffers++ : c->buffer[k];
+            at[k] = room + (size_t)buffer * c->buffer_bytes;
+        }
+    }
+    for (int k = 0; k < c->ops; k++) {
+        const int value = c->inputs + k, output = c->op[k].output;
+        at[value] = output < 0 ? room + (size_t)c->buffer[value] * c->buffer_bytes : c->y[output];
+    }
+}
+
+static void point_operands(const bpi_short_chain *s, void *const *at) {
+    short_call *call = s->call;
+    for (int k = 0, row = 0; k < s->chain->inputs; k++)
+        if (s->operand[k].how == BY_CALL)
+            (call++)->y = at[k];
+        else if (s->operand[k].how == BY_ROWS)
+            s->row[row++].to = at[k];
+}
+
+static void point_ops(const bpi_short_chain *s, void *const *at) {
+    const bpi_chain *c = s->chain;
+    short_call *call = s->call + s->first_op;
+    for (int k = 0; k < c->ops; k++, call++) {
+        const bpi_chain_op *op = &c->op[k];
+        for (int i = 0; i < op->inputs && s->scalar[k] < 0; i++)
+            call->x[i] = at[op->x[i]];
+        if (s->scalar[k] >= 0) {
+            const bpi_chain_op *next = &c->op[++k];
+            call->x[0] = at[op->x[1 - s->scalar[k - 1]]];
+            call->x[1] = at[next->x[next->x[0] == c->inputs + k - 1]];
+        }
+        call->y = at[c->inputs + k];
+    }
+    for (int k = 0; k < c->sums; k++, call++) {
+        call->x[0] = at[c->sum[k].value];
+        call->y = c->y[c->sum[k].output];
+    }
+}
+
+void bpi_short_chain_point(const bpi_chain *c, char *room) {
+    void *at[BPI_CHAIN_INPUTS + BPI_CHAIN_OPS];
+    find_values(c, room, at);
+    point_operands(c->brief, at);
+    point_ops(c->brief, at);
+}
