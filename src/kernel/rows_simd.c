@@ -45,10 +45,24 @@ ALWAYS_INLINE void store_some(real *y, vec a, int64_t k) {
         v_store(y, a);
 }
 
-/* y = f(a, b, constants) for the n elements of a row. */
+/* y = f(a, b, constants) for the n elements of a row. Below 512 bits, where storing part of a vector
+ * is slow on some CPUs, the last vector of a row overlaps the one before. */
 ALWAYS_INLINE void each(int64_t n, const real *a, const real *b, real *y,
                         vec f(vec, vec, const vec *), const vec *constants) {
-    for (int64_t i = 0; i < n; i += LANES)
+    int64_t i = 0;
+#if BPI_VEC_BITS < 512
+    const int64_t at = n - LANES;
+    vec last = v_set(0); /* made before its operands are overwritten in place */
+    if (at >= 0 && n % LANES > 0)
+        last = f(v_load(a + at), v_load(b + at), constants);
+    for (; i + LANES <= n; i += LANES)
+        v_store(y + i, f(v_load(a + i), v_load(b + i), constants));
+    if (i < n && at >= 0) {
+        v_store(y + at, last);
+        return;
+    }
+#endif
+    for (; i < n; i += LANES)
         store_some(y + i, f(load_some(a + i, n - i), load_some(b + i, n - i), constants), n - i);
 }
 
@@ -136,6 +150,12 @@ static inline vec quotient_of(vec a, vec b, const vec *s) {
 /* A maximum that is not finite counts as 0 with `guard`. */
 static inline real guarded(real m, bool guard) { return guard && !(m - m == 0) ? 0 : m; }
 
+static inline vec softmax_slope(vec y, vec gy, const vec *s) { return v_mul(y, v_sub(gy, *s)); }
+
+static inline vec log_slope(vec y, vec gy, const vec *s) { return v_fnma(v_exp(y), *s, gy); }
+
+#include "rows_turned.h"
+
 /* Rows of one vector, or two: these are kept in registers. */
 ALWAYS_INLINE void softmax_short(int64_t rows, int64_t n, bool guard, const real *x, real *y,
                                  bool two, real *max, real *sum) {
@@ -210,6 +230,12 @@ static void softmax(int64_t rows, int64_t n, bool guard, const void *x, void *y,
                     void *sum) {
     if (n <= 0)
         return;
+#if BPI_VEC_BITS == 256
+    if (n >= TURN_LEAST && n <= TURN_MOST) {
+        softmax_turned(rows, n, guard, x, y, max, sum);
+        return;
+    }
+#endif
     if (n <= LANES) {
         softmax_short(rows, n, guard, x, y, false, max, sum);
         return;
@@ -279,13 +305,15 @@ ONE_FUNCTION sums two_sums(int64_t n, const real *a, const real *b, vec shift) {
 
 /* ---- gradients of softmax -------------------------------------------------------------------- */
 
-static inline vec softmax_slope(vec y, vec gy, const vec *s) { return v_mul(y, v_sub(gy, *s)); }
-
-static inline vec log_slope(vec y, vec gy, const vec *s) { return v_fnma(v_exp(y), *s, gy); }
-
 /* Rows of one vector are kept in a register; `logs` says which of the two gradients it is. */
 ALWAYS_INLINE void grad(int64_t rows, int64_t n, const real *y, const real *gy, real *gx,
                         bool logs) {
+#if BPI_VEC_BITS == 256
+    if (n >= TURN_LEAST && n <= TURN_MOST && n != LANES) {
+        softmax_grad_turned(rows, n, y, gy, gx, logs);
+        return;
+    }
+#endif
     for (int64_t r = 0; r < rows && n <= LANES; r++, y += n, gy += n, gx += n) {
         vec a = load_some(y, n), g = load_some(gy, n);
         vec s = v_set(v_sum(logs ? g : v_mul(a, g)));
