@@ -274,33 +274,42 @@ typedef struct sums {
     double a, product;
 } sums;
 
-/* Σ (a - shift) and Σ (a - shift) (b - shift), pieces added up in double precision. */
-ONE_FUNCTION sums two_sums(int64_t n, const real *a, const real *b, vec shift) {
+/* Σ (a - shift) and, with `both`, Σ (a - shift) (b - shift), pieces added up in double precision. */
+ALWAYS_INLINE sums add_sums(int64_t n, const real *a, const real *b, vec shift, bool both) {
     sums total = {0, 0};
     for (int64_t i = 0; i < n;) {
         int64_t end = n - i < PIECE ? n : i + PIECE;
         vec s0 = v_set(0), s1 = s0, p0 = s0, p1 = s0;
         for (; i + 2 * LANES <= end; i += 2 * LANES) {
             vec a0 = v_sub(v_load(a + i), shift), a1 = v_sub(v_load(a + i + LANES), shift);
-            vec b0 = v_sub(v_load(b + i), shift), b1 = v_sub(v_load(b + i + LANES), shift);
             s0 = v_add(s0, a0);
             s1 = v_add(s1, a1);
-            p0 = v_fma(a0, b0, p0);
-            p1 = v_fma(a1, b1, p1);
+            if (both) {
+                p0 = v_fma(a0, v_sub(v_load(b + i), shift), p0);
+                p1 = v_fma(a1, v_sub(v_load(b + i + LANES), shift), p1);
+            }
         }
         while (i < end) {
             size_t rest = (size_t)(end - i < LANES ? end - i : LANES);
             vec keep = keep_below(rest);
             vec last_a = v_and(v_sub(load_some(a + i, end - i), shift), keep);
-            vec last_b = v_and(v_sub(load_some(b + i, end - i), shift), keep);
             s0 = v_add(s0, last_a);
-            p0 = v_fma(last_a, last_b, p0);
+            if (both)
+                p0 = v_fma(last_a, v_and(v_sub(load_some(b + i, end - i), shift), keep), p0);
             i += (int64_t)rest;
         }
         total.a += v_sum(v_add(s0, s1));
         total.product += v_sum(v_add(p0, p1));
     }
     return total;
+}
+
+ONE_FUNCTION sums two_sums(int64_t n, const real *a, const real *b, vec shift) {
+    return add_sums(n, a, b, shift, true);
+}
+
+ONE_FUNCTION double one_sum(int64_t n, const real *a, vec shift) {
+    return add_sums(n, a, a, shift, false).a;
 }
 
 /* ---- gradients of softmax -------------------------------------------------------------------- */
@@ -443,7 +452,7 @@ ALWAYS_INLINE void bunch_grad(int count, const bpi_norm_grad *a, int64_t row, re
         column, .total = {{0, 0}}};
     for (int k = 0; k < count; k++) {
         b.mean[k] = rounded_mean(n, b.x + k * n);
-        b.rest[k] = v_set((real)(two_sums(n, b.x + k * n, b.x + k * n, b.mean[k]).a / (double)n));
+        b.rest[k] = v_set((real)(one_sum(n, b.x + k * n, b.mean[k]) / (double)n));
         b.r[k] = v_set(r[k]);
     }
     sum_bunch(count, &b);
