@@ -55,7 +55,7 @@ enum { CAN_STREAM = 0, LANES = 4 };
 static void stream(float *to, const float *from) { memcpy(to, from, LANES * sizeof *to); }
 #endif
 
-/* Vectors as wide as the registers: of wider ones gcc copies each with an instruction for strings. */
+/* Vectors as wide as the registers: wider ones gcc copies with an instruction for strings each. */
 typedef float vector __attribute__((vector_size(LANES * sizeof(float))));
 
 static void copy_plain(const copy *c) {

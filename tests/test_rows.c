@@ -222,7 +222,7 @@ static void run_rows(int which, const arrays *a, int64_t rows, int64_t n, const 
 }
 
 /* Rows among others, of which some hold a NaN or nothing but -inf, have the bits that they have
- * alone: elsewhere, and in place of either operand. The portable loops sum small groups otherwise. */
+ * alone: elsewhere, and in place of either operand. Portable loops sum small groups otherwise. */
 static void check_alone(bp_dtype dtype, int64_t rows, int64_t n) {
     rows = rows < 21 ? rows : 21;
     for (int which = 0; which < 4 && bpi_rows_for(dtype); which++) {

@@ -1,5 +1,6 @@
-/* The kernels of backprop as a user reaches them: a plan that is replayed. Adam's update, of which a
- * plan has no step without a loss, is its kernel alone. A process that answers
+/* The kernels of backprop as a user reaches them: a plan that is replayed. Adam's update is the kernel
+ * alone, given a gradient as PyTorch's is: a step of a plan also computes a loss, which reads a
+ * quarter as many bytes again. A process that answers
  *
  *     run CASE forward|both SIZE ROWS COLUMNS MS   -> "time MIN MEDIAN N", microseconds per call
  *     values CASE PATH     writes x, then y, of a dense sweep over f32 -> "ok"
@@ -107,8 +108,7 @@ static bp_tensor *record(job *j, const char *name, int64_t rows, int64_t columns
     return bp_sum(x, strcmp(name, "sum_rows") == 0 ? BP_AXES(1) : BP_AXES(0), false);
 }
 
-/* The update of given arrays, as PyTorch's is given the gradient, in memory as the library takes it
- * for variables. */
+/* Arrays in memory as the library takes it for variables. */
 static void start_adam(job *j, int64_t n) {
     j->n = n;
     for (int k = 0; k < ARRAYS; k++) {

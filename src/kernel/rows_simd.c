@@ -45,8 +45,8 @@ ALWAYS_INLINE void store_some(real *y, vec a, int64_t k) {
         v_store(y, a);
 }
 
-/* y = f(a, b, constants) for the n elements of a row. Below 512 bits, where storing part of a vector
- * is slow on some CPUs, the last vector of a row overlaps the one before. */
+/* y = f(a, b, constants) for the n elements of a row. Below 512 bits, where storing part of a
+ * vector is slow on some CPUs, the last vector of a row overlaps the one before. */
 ALWAYS_INLINE void each(int64_t n, const real *a, const real *b, real *y,
                         vec f(vec, vec, const vec *), const vec *constants) {
     int64_t i = 0;
@@ -274,7 +274,8 @@ typedef struct sums {
     double a, product;
 } sums;
 
-/* Σ (a - shift) and, with `both`, Σ (a - shift) (b - shift), pieces added up in double precision. */
+/* Σ (a - shift) and, with `both`, Σ (a - shift) (b - shift); pieces are added up in double
+ * precision. */
 ALWAYS_INLINE sums add_sums(int64_t n, const real *a, const real *b, vec shift, bool both) {
     sums total = {0, 0};
     for (int64_t i = 0; i < n;) {

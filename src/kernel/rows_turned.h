@@ -1,6 +1,6 @@
 /* Softmax of many short rows: LANES rows at a time are turned, so that a vector is a column and a
- * lane is a row. Maximum and sum of a row are then those of a lane, and no vector is partly idle. For
- * 256 bits: wider ones load and store parts of a vector as fast as all of it. */
+ * lane is a row. Maximum and sum of a row are then those of a lane, and no vector is partly idle.
+ * For 256 bits: with 512 parts of a vector are loaded and stored as fast as all of it. */
 #ifndef BPI_KERNEL_ROWS_TURNED_H
 #define BPI_KERNEL_ROWS_TURNED_H
 
@@ -18,7 +18,8 @@
 #define V_QUARTERS(low, high) simde_mm256_set_m128d(high, low)
 #endif
 
-/* TURN_BLOCK columns of LANES rows are turned at once; the last block of a row overlaps the one before. */
+/* TURN_BLOCK columns of LANES rows are turned at once; the last block of a row overlaps the one
+ * before. With TURN_MOST columns it gains next to nothing. */
 enum { TURN_BLOCK = LANES / 2, TURN_LEAST = TURN_BLOCK, TURN_MOST = 8 * LANES };
 
 /* Turns the blocks in both halves: lane k of a[i] becomes lane i of a[k]. */
@@ -95,8 +96,8 @@ static inline void softmax_columns(int64_t n, bool guard, bool all, vec *column,
         column[j] = quotient(column[j], *sum, inverse);
 }
 
-/* The first of LANES rows: of x, or of `group`, zeros beside what x has, if x has fewer. Values then
- * do not depend on how many rows there are. */
+/* The first of LANES rows: of x, or of `group`, zeros beside what x has, if x has fewer. Values
+ * then do not depend on how many rows there are. */
 static inline const real *whole_group(int64_t count, int64_t n, const real *x, real *group) {
     if (count == LANES)
         return x;

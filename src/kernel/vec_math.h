@@ -42,8 +42,8 @@ static inline vec exp_times_fast(vec a, vec r, vec sum) {
 }
 #elif BPI_VEC_BITS == 256 && BPI_BITS == 32
 #define FAST_ROUND (V_ROUND / 8)
-/* For sum = n + j / 8 + FAST_ROUND: returns 2^(j / 8) 2^k, k = floor(n / 2), and *rest = 2^(n - k), so
- * that a product with both is rounded once where it is denormal. */
+/* For sum = n + j / 8 + FAST_ROUND: returns 2^(j / 8) 2^k, k = floor(n / 2), and *rest = 2^(n - k),
+ * so that a product with both is rounded once where it is denormal. */
 static inline vec power_by_halves(vec sum, vec *rest) {
     const vec exponent = v_set(-INFINITY); /* the sign and the exponent, all ones */
     vec_bits at = v_bits(sum);
