@@ -4,12 +4,14 @@
  *
  * KIND is "streams", an array more for each op (a b, a b + c, (a b + c) d), or "unary", one array
  * in and one out. PLACE is memory or L2. CHAIN, PLAIN and PAST are GB/s, all bytes that are read
- * and written by the time: of the chain, of a copy with plain stores, and of one that stores past
- * the caches (0 where there is none). STORES is how the chain stores: plain or past. */
+ * and written by the time: of the chain, of the faster of a loop with plain stores and memcpy, and
+ * of a copy that stores past the caches (0 where there is none). STORES is how the chain stores:
+ * plain or past. */
 #include <backprop.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #if defined(__SSE__)
 #include <immintrin.h>
@@ -19,8 +21,17 @@
 #include "timing.h"
 
 enum { MOST_OPS = 3, MOST_ARRAYS = MOST_OPS + 1 };
-static const int64_t memory_array = 64 << 20, l2_total = 1 << 20; /* bytes */
-static const double measured_us = 2000;                           /* of one figure */
+static const int64_t memory_array = 64 << 20; /* bytes */
+static const double measured_us = 2000;       /* of one figure */
+
+/* Bytes of all arrays of a case in L2: half of it, as the system tells, or of 2 MB. */
+static int64_t l2_total(void) {
+    long bytes = 0;
+#ifdef _SC_LEVEL2_CACHE_SIZE
+    bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+#endif
+    return (bytes > 0 ? bytes : 2 << 20) / 2;
+}
 
 /* ---- copies ---------------------------------------------------------------------------------- */
 
@@ -29,15 +40,6 @@ typedef struct copy {
     float *to;
     size_t n; /* a multiple of 16, at 64 bytes */
 } copy;
-
-typedef float vector __attribute__((vector_size(64)));
-
-static void copy_plain(const copy *c) {
-    const vector *from = (const vector *)c->from;
-    vector *to = (vector *)c->to;
-    for (size_t k = 0; k < c->n / 16; k++)
-        to[k] = from[k];
-}
 
 #if defined(__AVX512F__)
 enum { CAN_STREAM = 1, LANES = 16 };
@@ -49,9 +51,19 @@ static void stream(float *to, const float *from) { _mm256_stream_ps(to, _mm256_l
 enum { CAN_STREAM = 1, LANES = 4 };
 static void stream(float *to, const float *from) { _mm_stream_ps(to, _mm_load_ps(from)); }
 #else
-enum { CAN_STREAM = 0, LANES = 1 };
-static void stream(float *to, const float *from) { *to = *from; }
+enum { CAN_STREAM = 0, LANES = 4 };
+static void stream(float *to, const float *from) { memcpy(to, from, LANES * sizeof *to); }
 #endif
+
+/* Vectors as wide as the registers: wider ones gcc copies with an instruction for strings each. */
+typedef float vector __attribute__((vector_size(LANES * sizeof(float))));
+
+static void copy_plain(const copy *c) {
+    const vector *from = (const vector *)c->from;
+    vector *to = (vector *)c->to;
+    for (size_t k = 0; k < c->n / LANES; k++)
+        to[k] = from[k];
+}
 
 static void copy_past(const copy *c) {
     for (size_t k = 0; k < c->n; k += LANES) {
@@ -66,6 +78,12 @@ static void copy_past(const copy *c) {
 static void copies_plain(void *state, int n) {
     while (n-- > 0)
         copy_plain(state);
+}
+
+static void copies_memcpy(void *state, int n) {
+    const copy *c = state;
+    while (n-- > 0)
+        memcpy(c->to, c->from, c->n * sizeof *c->to);
 }
 
 static void copies_past(void *state, int n) {
@@ -167,20 +185,21 @@ static double speed(repeat *steps, void *state, double bytes) {
     return bytes / least * 1e-3;
 }
 
-/* One line: the chain and both copies, one after the other. */
+/* One line: the chain and the copies, one after the other. */
 static void measure(chain *c, copy *pair, const char *what, double bytes) {
     double moved = 2.0 * sizeof(float) * (double)pair->n;
     double chained = speed(chains, c, bytes), plain = speed(copies_plain, pair, moved);
+    double library = speed(copies_memcpy, pair, moved);
     double past = CAN_STREAM ? speed(copies_past, pair, moved) : 0;
-    printf("%s %.3f %.3f %.3f\n", what, chained, plain, past);
+    printf("%s %.3f %.3f %.3f\n", what, chained, plain > library ? plain : library, past);
 }
 
 static bool measure_case(bool unary, int ops, bool memory, int rounds) {
     chain c;
     char what[64];
     int streams = unary ? 2 : ops + 2;
-    int64_t bytes = memory ? memory_array : l2_total / streams / 64 * 64;
-    size_t copied = (size_t)(memory ? memory_array : l2_total / 2) / sizeof(float);
+    int64_t bytes = memory ? memory_array : l2_total() / streams / 64 * 64;
+    size_t copied = (size_t)(memory ? memory_array : l2_total() / 2) / sizeof(float);
     start(&c, unary, ops, (size_t)bytes / sizeof(float));
     copy pair = {numbers(copied), numbers(copied), copied};
     bool good = !bp_failed(c.graph) && is_one_chain(&c, ops) && pair.from && pair.to;

@@ -143,9 +143,9 @@ def chains(arguments, environment, json_file):
                   "verdict": verdict}
         print(json.dumps(record), file=json_file, flush=True)
     print(f"Elementwise chains, f32, one thread: bytes read and written by the time, medians of "
-          f"{arguments.rounds} rounds; the share\nis of the copy in the same round with the same "
-          "kind of stores, plain or past the caches. More than two arrays: each\nop reads one "
-          "more. Memory: 64 MB an array; L2: 1 MB in all.\n")
+          f"{arguments.rounds} rounds; the share\nis of the fastest copy in the same round with "
+          "the same kind of stores, plain or past the caches. More than two arrays: each\nop reads "
+          "one more. Memory: 64 MB an array; L2: half of it in all.\n")
     print_table(table)
 
 

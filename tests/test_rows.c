@@ -60,6 +60,13 @@ static double at(const arrays *a, const char *p, int64_t i) {
     return a->dtype == BP_F32 ? (double)((const float *)p)[i] : ((const double *)p)[i];
 }
 
+static void put(const arrays *a, char *p, int64_t i, double value) {
+    if (a->dtype == BP_F32)
+        ((float *)p)[i] = (float)value;
+    else
+        ((double *)p)[i] = value;
+}
+
 /* Compares `count` results, absolute up to 1 and relative above, and looks behind the last one. */
 static void compare(const arrays *a, int64_t count, double tolerance, const char *what, int64_t n) {
     for (int64_t i = 0; i < count; i++) {
@@ -201,6 +208,64 @@ static void check_gradients(bp_dtype dtype, int64_t rows, int64_t n) {
 START_TEST(gradients_agree_with_their_references_everywhere) { everywhere(check_gradients); }
 END_TEST
 
+/* Every kernel that takes many rows at once, from x (and gy) to y, which may be one of them. */
+static void run_rows(int which, const arrays *a, int64_t rows, int64_t n, const char *x,
+                     const char *gy, char *y) {
+    static double workspace[ROOM];
+    bpi_pass pass = {rows, n, 1};
+    switch (which) {
+    case 0: bpi_softmax_fast(&pass, a->dtype, x, y, workspace); break;
+    case 1: bpi_log_softmax_fast(&pass, a->dtype, x, y, workspace); break;
+    case 2: bpi_softmax_grad_fast(&pass, a->dtype, x, gy, y, workspace); break;
+    default: bpi_log_softmax_grad_fast(&pass, a->dtype, x, gy, y, workspace); break;
+    }
+}
+
+/* Rows among others, of which some hold a NaN or nothing but -inf, have the bits that they have
+ * alone: elsewhere, and in place of either operand. Portable loops sum small groups otherwise. */
+static void check_alone(bp_dtype dtype, int64_t rows, int64_t n) {
+    rows = rows < 21 ? rows : 21;
+    for (int which = 0; which < 4 && bpi_rows_for(dtype); which++) {
+        arrays a = make(dtype, rows * n, 3);
+        const size_t bytes = (size_t)n * a.item;
+        for (int64_t i = 0; i < n; i++)
+            put(&a, a.x, n + i, -INFINITY);
+        put(&a, a.x, rows / 2 * n + n / 2, NAN);
+        run_rows(which, &a, rows, n, a.x, a.gy, a.y);
+        for (int64_t r = 0; r < rows; r++) {
+            char *x = a.x + (size_t)r * bytes, *gy = a.gy + (size_t)r * bytes;
+            char *to = r % 3 == 0 ? a.want : r % 3 == 1 || which < 2 ? x : gy;
+            run_rows(which, &a, 1, n, x, gy, to);
+            if (memcmp(to, a.y + (size_t)r * bytes, bytes) != 0)
+                ck_abort_msg("%s %d of %d: row %d of %d differs", bpi_cpu_name(), which, (int)n,
+                             (int)r, (int)rows);
+            bool nan = r == rows / 2 || (r == 1 && which < 2);
+            if (which < 2 && (isnan(at(&a, to, 0)) != 0) != nan)
+                ck_abort_msg("%s %d of %d: NaN in row %d", bpi_cpu_name(), which, (int)n, (int)r);
+        }
+        drop();
+    }
+}
+
+START_TEST(a_row_has_the_bits_that_it_has_alone) { everywhere(check_alone); }
+END_TEST
+
+/* All rows at once, in place of one operand or the other, which the portable loops cannot do. */
+static void check_in_place(bp_dtype dtype, int64_t rows, int64_t n) {
+    for (int which = 0; which < 6 && bpi_rows_for(dtype); which++) {
+        arrays a = make(dtype, rows * n, 3);
+        char *to = which < 4 ? a.x : a.gy;
+        run_rows(which < 4 ? which : which - 2, &a, rows, n, a.x, a.gy, a.y);
+        run_rows(which < 4 ? which : which - 2, &a, rows, n, a.x, a.gy, to);
+        if (memcmp(to, a.y, (size_t)(rows * n) * a.item) != 0)
+            ck_abort_msg("%s %d of %d in place", bpi_cpu_name(), which, (int)n);
+        drop();
+    }
+}
+
+START_TEST(softmax_and_its_gradients_may_be_in_place) { everywhere(check_in_place); }
+END_TEST
+
 /* ---- the loss of classes --------------------------------------------------------------------- */
 
 static void check_class_loss(bp_dtype dtype, int64_t rows, int64_t n) {
@@ -293,6 +358,8 @@ int main(void) {
         a_nan_is_found_wherever_it_is,
         softmax_agrees_with_its_reference_everywhere,
         gradients_agree_with_their_references_everywhere,
+        a_row_has_the_bits_that_it_has_alone,
+        softmax_and_its_gradients_may_be_in_place,
         the_loss_of_classes_agrees_with_its_reference_everywhere,
         normalisation_agrees_with_its_reference_everywhere,
     };

@@ -28,10 +28,10 @@ def measure(ours, theirs, name, way, size, rounds, ms):
     return entry
 
 
-def errors(ours, theirs, folder):
+def errors(ours, theirs, names, folder):
     """{function: (ulp of ours, ulp of PyTorch's)}, the largest over a sweep of f32."""
     found = {}
-    for name in cases.ACCURATE:
+    for name in [n for n in cases.ACCURATE if n in names]:
         path = folder / f"{name}.f32"
         if ours.ask(f"values {name} {path}") is not None:
             answer = theirs.ask(f"accuracy {name} {path}")
@@ -49,9 +49,9 @@ def benchmark(arguments, environment, json_file, start):
         theirs = start("torch", [environment.python, SOURCE / "torch_kernels.py"])
     table = [["kernel", "elements", "", "backprop µs", "PyTorch µs", "x PyTorch", "paired", ""]]
     try:
-        for name, (_, backward) in cases.CASES.items():
-            for size in cases.SIZES:
-                for way in ["forward", "both"] if backward else ["forward"]:
+        for name in arguments.kernel or cases.CASES:
+            for size in arguments.size or cases.SIZES:
+                for way in ["forward", "both"] if cases.CASES[name][1] else ["forward"]:
                     entry = measure(ours, theirs, name, way, size, arguments.rounds, arguments.ms)
                     print(json.dumps(entry), file=json_file, flush=True)
                     row = [name, f"{size:.0e}".replace("+0", ""), way,
@@ -61,7 +61,8 @@ def benchmark(arguments, environment, json_file, start):
                                          "" if entry["ratio"] >= 1 else "slower"]
                                         if "ratio" in entry else ["-", "-", "-", ""]))
                     say("  ".join(table[-1]))
-        found = errors(ours, theirs, environment.folder) if theirs else {}
+        names = arguments.kernel or cases.CASES
+        found = errors(ours, theirs, names, environment.folder) if theirs else {}
         failures = [c.failure for c in (ours, theirs) if c and c.failure]
     finally:
         for competitor in (ours, theirs):

@@ -59,6 +59,35 @@ static inline void put(const real *x, real *y, vec a, bool past) {
     }
 }
 
+#if BPI_VEC_BITS == 256
+/* Two vectors, of which the second may be empty and the last one partial. */
+typedef struct pair {
+    vec first, second;
+} pair;
+
+static inline pair load_pair(const real *p) { return (pair){v_load(p), v_load(p + LANES)}; }
+
+static inline void store_pair(real *p, pair a) {
+    v_store(p, a.first);
+    v_store(p + LANES, a.second);
+}
+
+static inline pair load_rest(const real *p, size_t k) {
+    if (k <= LANES)
+        return (pair){v_load_part(p, k), v_set(0)};
+    return (pair){v_load(p), v_load_part(p + LANES, k - LANES)};
+}
+
+static inline void store_rest(real *p, pair a, size_t k) {
+    if (k <= LANES) {
+        v_store_part(p, a.first, k);
+        return;
+    }
+    v_store(p, a.first);
+    v_store_part(p + LANES, a.second, k - LANES);
+}
+#endif
+
 #define OP add
 #define ARITY 2
 #define CHEAP
@@ -111,6 +140,7 @@ static inline void put(const real *x, real *y, vec a, bool past) {
 #include "map_vloop.inc"
 #define OP log
 #define ARITY 1
+#define BRANCHES
 #include "map_vloop.inc"
 #define OP tanh
 #define ARITY 1

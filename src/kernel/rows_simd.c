@@ -45,10 +45,24 @@ ALWAYS_INLINE void store_some(real *y, vec a, int64_t k) {
         v_store(y, a);
 }
 
-/* y = f(a, b, constants) for the n elements of a row. */
+/* y = f(a, b, constants) for the n elements of a row. Below 512 bits, where storing part of a
+ * vector is slow on some CPUs, the last vector of a row overlaps the one before. */
 ALWAYS_INLINE void each(int64_t n, const real *a, const real *b, real *y,
                         vec f(vec, vec, const vec *), const vec *constants) {
-    for (int64_t i = 0; i < n; i += LANES)
+    int64_t i = 0;
+#if BPI_VEC_BITS < 512
+    const int64_t at = n - LANES;
+    vec last = v_set(0); /* made before its operands are overwritten in place */
+    if (at >= 0 && n % LANES > 0)
+        last = f(v_load(a + at), v_load(b + at), constants);
+    for (; i + LANES <= n; i += LANES)
+        v_store(y + i, f(v_load(a + i), v_load(b + i), constants));
+    if (i < n && at >= 0) {
+        v_store(y + at, last);
+        return;
+    }
+#endif
+    for (; i < n; i += LANES)
         store_some(y + i, f(load_some(a + i, n - i), load_some(b + i, n - i), constants), n - i);
 }
 
@@ -136,6 +150,12 @@ static inline vec quotient_of(vec a, vec b, const vec *s) {
 /* A maximum that is not finite counts as 0 with `guard`. */
 static inline real guarded(real m, bool guard) { return guard && !(m - m == 0) ? 0 : m; }
 
+static inline vec softmax_slope(vec y, vec gy, const vec *s) { return v_mul(y, v_sub(gy, *s)); }
+
+static inline vec log_slope(vec y, vec gy, const vec *s) { return v_fnma(v_exp(y), *s, gy); }
+
+#include "rows_turned.h"
+
 /* Rows of one vector, or two: these are kept in registers. */
 ALWAYS_INLINE void softmax_short(int64_t rows, int64_t n, bool guard, const real *x, real *y,
                                  bool two, real *max, real *sum) {
@@ -210,6 +230,12 @@ static void softmax(int64_t rows, int64_t n, bool guard, const void *x, void *y,
                     void *sum) {
     if (n <= 0)
         return;
+#if BPI_VEC_BITS == 256
+    if (n >= TURN_LEAST && n <= TURN_MOST) {
+        softmax_turned(rows, n, guard, x, y, max, sum);
+        return;
+    }
+#endif
     if (n <= LANES) {
         softmax_short(rows, n, guard, x, y, false, max, sum);
         return;
@@ -248,27 +274,29 @@ typedef struct sums {
     double a, product;
 } sums;
 
-/* Σ (a - shift) and Σ (a - shift) (b - shift), pieces added up in double precision. */
-ONE_FUNCTION sums two_sums(int64_t n, const real *a, const real *b, vec shift) {
+/* Σ (a - shift) and, with `both`, Σ (a - shift) (b - shift); pieces are added up in double
+ * precision. */
+ALWAYS_INLINE sums add_sums(int64_t n, const real *a, const real *b, vec shift, bool both) {
     sums total = {0, 0};
     for (int64_t i = 0; i < n;) {
         int64_t end = n - i < PIECE ? n : i + PIECE;
         vec s0 = v_set(0), s1 = s0, p0 = s0, p1 = s0;
         for (; i + 2 * LANES <= end; i += 2 * LANES) {
             vec a0 = v_sub(v_load(a + i), shift), a1 = v_sub(v_load(a + i + LANES), shift);
-            vec b0 = v_sub(v_load(b + i), shift), b1 = v_sub(v_load(b + i + LANES), shift);
             s0 = v_add(s0, a0);
             s1 = v_add(s1, a1);
-            p0 = v_fma(a0, b0, p0);
-            p1 = v_fma(a1, b1, p1);
+            if (both) {
+                p0 = v_fma(a0, v_sub(v_load(b + i), shift), p0);
+                p1 = v_fma(a1, v_sub(v_load(b + i + LANES), shift), p1);
+            }
         }
         while (i < end) {
             size_t rest = (size_t)(end - i < LANES ? end - i : LANES);
             vec keep = keep_below(rest);
             vec last_a = v_and(v_sub(load_some(a + i, end - i), shift), keep);
-            vec last_b = v_and(v_sub(load_some(b + i, end - i), shift), keep);
             s0 = v_add(s0, last_a);
-            p0 = v_fma(last_a, last_b, p0);
+            if (both)
+                p0 = v_fma(last_a, v_and(v_sub(load_some(b + i, end - i), shift), keep), p0);
             i += (int64_t)rest;
         }
         total.a += v_sum(v_add(s0, s1));
@@ -277,15 +305,25 @@ ONE_FUNCTION sums two_sums(int64_t n, const real *a, const real *b, vec shift) {
     return total;
 }
 
+ONE_FUNCTION sums two_sums(int64_t n, const real *a, const real *b, vec shift) {
+    return add_sums(n, a, b, shift, true);
+}
+
+ONE_FUNCTION double one_sum(int64_t n, const real *a, vec shift) {
+    return add_sums(n, a, a, shift, false).a;
+}
+
 /* ---- gradients of softmax -------------------------------------------------------------------- */
-
-static inline vec softmax_slope(vec y, vec gy, const vec *s) { return v_mul(y, v_sub(gy, *s)); }
-
-static inline vec log_slope(vec y, vec gy, const vec *s) { return v_fnma(v_exp(y), *s, gy); }
 
 /* Rows of one vector are kept in a register; `logs` says which of the two gradients it is. */
 ALWAYS_INLINE void grad(int64_t rows, int64_t n, const real *y, const real *gy, real *gx,
                         bool logs) {
+#if BPI_VEC_BITS == 256
+    if (n >= TURN_LEAST && n <= TURN_MOST && n != LANES) {
+        softmax_grad_turned(rows, n, y, gy, gx, logs);
+        return;
+    }
+#endif
     for (int64_t r = 0; r < rows && n <= LANES; r++, y += n, gy += n, gx += n) {
         vec a = load_some(y, n), g = load_some(gy, n);
         vec s = v_set(v_sum(logs ? g : v_mul(a, g)));
@@ -415,7 +453,7 @@ ALWAYS_INLINE void bunch_grad(int count, const bpi_norm_grad *a, int64_t row, re
         column, .total = {{0, 0}}};
     for (int k = 0; k < count; k++) {
         b.mean[k] = rounded_mean(n, b.x + k * n);
-        b.rest[k] = v_set((real)(two_sums(n, b.x + k * n, b.x + k * n, b.mean[k]).a / (double)n));
+        b.rest[k] = v_set((real)(one_sum(n, b.x + k * n, b.mean[k]) / (double)n));
         b.r[k] = v_set(r[k]);
     }
     sum_bunch(count, &b);

@@ -40,6 +40,25 @@ static inline vec exp_times_fast(vec a, vec r, vec sum) {
     vec q = v_fma(v_mul(r, r), POLY(r, exp16_poly), r);
     return v_scale(v_fma(a, q, a), v_sub(sum, v_set(FAST_ROUND)));
 }
+#elif BPI_VEC_BITS == 256 && BPI_BITS == 32
+#define FAST_ROUND (V_ROUND / 8)
+/* For sum = n + j / 8 + FAST_ROUND: returns 2^(j / 8) 2^k, k = floor(n / 2), and *rest = 2^(n - k),
+ * so that a product with both is rounded once where it is denormal. */
+static inline vec power_by_halves(vec sum, vec *rest) {
+    const vec exponent = v_set(-INFINITY); /* the sign and the exponent, all ones */
+    vec_bits at = v_bits(sum);
+    vec_bits n = v_bits(v_and(v_real(V_INT(slli)(at, MANTISSA_BITS - 3)), exponent));
+    vec_bits k = v_bits(v_and(v_real(V_INT(slli)(at, MANTISSA_BITS - 4)), exponent));
+    *rest = v_real(V_INT(add)(v_bits(v_set(1)), V_INT(sub)(n, k)));
+    return v_real(V_INT(add)(v_bits(v_lookup8(at, exp8_table)), k));
+}
+
+static inline vec exp_times_fast(vec a, vec r, vec sum) {
+    vec rest, power = power_by_halves(sum, &rest);
+    a = v_mul(a, power);
+    vec q = v_fma(v_mul(r, r), POLY(r, exp8_poly), r);
+    return v_mul(v_fma(a, q, a), rest);
+}
 #else
 #define FAST_ROUND V_ROUND
 static inline vec exp_times_fast(vec a, vec r, vec sum) { return exp_times(a, r, sum); }
@@ -55,20 +74,13 @@ static inline vec v_exp(vec x) {
     return v_scale(v_select(v_less(square, v_set(1)), y, a), v_sub(sum, v_set(FAST_ROUND)));
 }
 #elif BPI_VEC_BITS == 256 && BPI_BITS == 32
-/* 2^(j / 8) (1 + q) 2^n as (2^(j / 8) 2^k) (1 + q) 2^(n - k), k = floor(n / 2): rounded once where
- * it is denormal. */
 static inline vec v_exp(vec x) {
     vec t = v_max(v_set(EXP_LOWEST), v_min(v_set(EXP_HIGHEST), x));
-    vec sum, r = reduce_exp(t, V_ROUND / 8, &sum);
-    const vec exponent = v_set(-INFINITY); /* the sign and the exponent, all ones */
-    vec_bits at = v_bits(sum);
-    vec_bits n = v_bits(v_and(v_real(V_INT(slli)(at, MANTISSA_BITS - 3)), exponent));
-    vec_bits k = v_bits(v_and(v_real(V_INT(slli)(at, MANTISSA_BITS - 4)), exponent));
-    vec a = v_real(V_INT(add)(v_bits(v_lookup8(at, exp8_table)), k));
-    vec b = v_real(V_INT(add)(v_bits(v_set(1)), V_INT(sub)(n, k)));
-    vec q = v_fma(v_mul(r, r), POLY(r, exp8_poly), v_lookup8(at, exp8_rest));
+    vec sum, r = reduce_exp(t, FAST_ROUND, &sum);
+    vec rest, a = power_by_halves(sum, &rest);
+    vec q = v_fma(v_mul(r, r), POLY(r, exp8_poly), v_lookup8(v_bits(sum), exp8_rest));
     q = v_add(q, r);
-    return v_mul(v_fma(a, q, a), b);
+    return v_mul(v_fma(a, q, a), rest);
 }
 #else
 static inline vec v_exp(vec x) {
