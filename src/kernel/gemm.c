@@ -45,14 +45,20 @@ static bool rows_of_b_contiguous(const bpi_product *p) {
     return !p->transpose_b || (p->k == 1 && p->ldb == 1);
 }
 
-/* Where CBLAS is faster than tiles, measured with OpenBLAS 0.3.21 and AVX-512: it packs a as well,
- * which counts once the arrays together are larger than a second cache; and a narrow c leaves most
- * of a tile's lanes idle when a is transposed. */
-static bool blas_is_faster(const bpi_product *p, int64_t item) {
+/* Where CBLAS is faster than tiles, measured with OpenBLAS 0.3.21: it packs a as well, which counts
+ * once the arrays together are larger than a second cache, and with AVX2, made for a smaller one,
+ * from a depth on where a lies across; with AVX-512 a narrow c leaves most of a tile's lanes idle
+ * when a is transposed. */
+static bool blas_is_faster(const bpi_product *p, bp_dtype dtype) {
+    const bool wide = bpi_cpu_level() == BPI_CPU_AVX512;
     double m = (double)p->m, n = (double)p->n, k = (double)p->k;
-    if ((m * k + k * n + m * n) * (double)item > (item == 4 ? 8e6 : 5e6))
+    double bytes = (m * k + k * n + m * n) * (double)bp_dtype_size(dtype);
+    double most = wide && dtype == BP_F32 ? 8e6 : 5e6;
+    if (!wide && p->transpose_a && p->k > 128)
+        most = 1.6e6;
+    if (bytes > most)
         return p->m > 4 && p->n > 4 && p->k > BPI_GEMM_OUTER;
-    return p->transpose_a && p->n > 1 && p->n <= 16 && m * k >= 4096 && p->k >= 32;
+    return wide && p->transpose_a && p->n > 1 && p->n <= 16 && m * k >= 4096 && p->k >= 32;
 }
 
 /* CBLAS against plain loops: below this many multiplications its call costs more
@@ -86,7 +92,7 @@ static enum way choose(const bpi_product *p, bp_dtype dtype) {
         return DOTS;
     if (flat_is_faster(p, own))
         return FLAT;
-    if (blas_is_faster(p, dtype == BP_F32 ? sizeof(float) : sizeof(double)) && bpi_blas_ready(p))
+    if (blas_is_faster(p, dtype) && bpi_blas_ready(p))
         return BLAS;
     return TILES;
 }
@@ -106,7 +112,7 @@ static bpi_product by_rows(const bpi_product *p) {
 /* ---- pieces ---------------------------------------------------------------------------------- */
 
 /* A piece of c for one thread: about PIECE_ROWS rows, so that a packed panel of b is used often,
- * and no more than one panel wide unless there are many. */
+ * and no wider than it must be unless there are many. */
 enum { PIECE_ROWS = 128, FEW_PIECES = 6, MANY_PIECES = 64 };
 
 /* For CBLAS: the pieces are the same for one thread and for many, for its bits may depend on the

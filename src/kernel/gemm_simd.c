@@ -17,8 +17,8 @@
 #include "gemm_tile.h"
 
 /* The most steps of k in one go: a packed panel and the rows of a fit the first cache
- * of 48 KB (32 KB). */
-enum { DEPTH = BPI_VEC_BITS == 512 ? 208 : 256 };
+ * of 48 KB (32 KB). Where a is stored transposed, its rows take a cache line for each step. */
+enum { DEPTH = BPI_VEC_BITS == 512 ? 208 : 256, DEPTH_ACROSS = BPI_VEC_BITS == 512 ? 208 : 128 };
 
 /* ---- the product ----------------------------------------------------------------------------- */
 
@@ -44,8 +44,12 @@ typedef struct tiling {
     real *panel;                /* where b is packed */
 } tiling;
 
+static int64_t depth_of(const bpi_product *p) {
+    return even_piece(p->k, p->transpose_a ? DEPTH_ACROSS : DEPTH);
+}
+
 static tiling tiling_of(const bpi_product *p, int64_t rows, void *panel) {
-    tiling g = {.rows = even_piece(rows, ROWS), .depth = even_piece(p->k, DEPTH), .chunk = 1};
+    tiling g = {.rows = even_piece(rows, ROWS), .depth = depth_of(p), .chunk = 1};
     const bool many = rows >= ROWS_WORTH_PACKING;
     g.pack = p->transpose_b || many;
     g.copy = BPI_VEC_BITS == 256 && many && !p->transpose_b;
@@ -142,9 +146,10 @@ static int64_t chunk_width(int64_t left, const tiling *g) {
     return left < width ? left : width;
 }
 
-/* The rows of a that go through all chunks together stay in the second cache. */
+/* The rows of a that go through all chunks together stay in the second cache, or nearly so: what is
+ * left of it is read ahead, while b would be packed once more for every block. */
 static int64_t block_rows(int64_t depth) {
-    enum { BLOCK = 192 * 1024 * 8 / BPI_BITS };
+    enum { BLOCK = 512 * 1024 * 8 / BPI_BITS };
     return BPI_VEC_BITS == 256 ? BLOCK / depth : 30 * ROWS * 32 / BPI_BITS;
 }
 
@@ -166,7 +171,7 @@ static void run_rows(const bpi_gemm_work *work, const bpi_block *block, const ti
 
 static void gemm_tiles(const bpi_gemm_work *work, const bpi_block *block, void *panel) {
     const bpi_product *p = work->product;
-    int64_t rows = even_piece(block->row_end - block->row, block_rows(even_piece(p->k, DEPTH)));
+    int64_t rows = even_piece(block->row_end - block->row, block_rows(depth_of(p)));
     tiling g = tiling_of(p, rows, panel);
     tile_call t = {
         .row_a = p->transpose_a ? 1 : p->lda, .step_a = p->transpose_a ? p->lda : 1, .ldc = p->ldc};
@@ -184,5 +189,5 @@ const bpi_gemm_kernels BPI_TABLE = {.tiles = gemm_tiles,
 #if BPI_VEC_BITS == 512
                                     .flat = gemm_flat,
 #endif
-                                    .width = WIDE * LANES,
+                                    .width = (BPI_VEC_BITS == 256 ? 4 : 1) * WIDE * LANES,
                                     .lanes = LANES};
