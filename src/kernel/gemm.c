@@ -61,6 +61,15 @@ static bool blas_is_faster(const bpi_product *p, bp_dtype dtype) {
     return wide && p->transpose_a && p->n > 1 && p->n <= 16 && m * k >= 4096 && p->k >= 32;
 }
 
+/* With AVX2, CBLAS wastes less of the last columns of c where these fill no panel of tiles, if a lies
+ * across: a gradient that is added to its weight, which it can do as well. Measured for depths from
+ * 16 on; what else is done to c meanwhile outweighs this. */
+static bool blas_adds_faster(const bpi_product *p, bp_dtype dtype, bpi_gemm_use use) {
+    int64_t panel = 64 / (int64_t)bp_dtype_size(dtype);
+    return use == BPI_GEMM_ADDED && bpi_cpu_level() == BPI_CPU_AVX2 && p->transpose_a &&
+           p->k >= 16 && p->n >= 16 && p->m >= 64 && p->n % panel != 0;
+}
+
 /* CBLAS against plain loops: below this many multiplications its call costs more
  * than the product. */
 enum { WORTH_A_CALL = 4096 };
@@ -78,7 +87,7 @@ static bool flat_is_faster(const bpi_product *p, const bpi_gemm_kernels *own) {
            (double)p->m * (double)p->n * (double)p->k < WORTH_THREADS;
 }
 
-static enum way choose(const bpi_product *p, bp_dtype dtype) {
+static enum way choose(const bpi_product *p, bp_dtype dtype, bpi_gemm_use use) {
     const bpi_gemm_kernels *own = bpi_gemm_kernels_of(dtype);
     if (!own) {
         double multiplications = (double)p->m * (double)p->n * (double)p->k;
@@ -92,7 +101,7 @@ static enum way choose(const bpi_product *p, bp_dtype dtype) {
         return DOTS;
     if (flat_is_faster(p, own))
         return FLAT;
-    if (blas_is_faster(p, dtype) && bpi_blas_ready(p))
+    if ((blas_is_faster(p, dtype) || blas_adds_faster(p, dtype, use)) && bpi_blas_ready(p))
         return BLAS;
     return TILES;
 }
@@ -148,22 +157,24 @@ static void cut_for_blas(bpi_gemm *g) {
         g->rows = p->m; /* more than memory holds */
 }
 
-bpi_gemm bpi_gemm_prepare(const bpi_product *p, bp_dtype dtype, bool bias) {
+bpi_gemm bpi_gemm_prepare(const bpi_product *p, bp_dtype dtype, bpi_gemm_use use) {
     bpi_gemm g = {.product = *p, .own = bpi_gemm_kernels_of(dtype), .dtype = (uint8_t)dtype};
-    enum way way = choose(p, dtype);
-    if (way != SMALL && p->n == 1 && p->ldc == 1 && p->m > 1 && !bias) {
+    enum way way = choose(p, dtype, use);
+    if (way != SMALL && p->n == 1 && p->ldc == 1 && p->m > 1 && use != BPI_GEMM_BIASED) {
         g.flipped = true;
         g.product = by_rows(p);
-        way = choose(&g.product, dtype);
+        way = choose(&g.product, dtype, use);
     }
     g.way = (uint8_t)way;
     g.rows = g.product.m;
     g.columns = g.product.n;
     double size = (double)p->m * (double)p->n * (double)p->k;
-    if (way == BLAS)
-        cut_for_blas(&g);
-    else if (way != LOOPS && size >= (way == OUTER ? WORTH_THREADS_OUTER : WORTH_THREADS))
-        cut(&g, g.own->width);
+    if (size >= (way == OUTER ? WORTH_THREADS_OUTER : WORTH_THREADS)) {
+        if (way == BLAS)
+            cut_for_blas(&g);
+        else if (way != LOOPS)
+            cut(&g, g.own->width);
+    }
     if (p->m > 0 && p->n > 0) {
         g.across = pieces_of(g.product.n, g.columns);
         g.pieces = (int)(pieces_of(g.product.m, g.rows) * g.across);
@@ -175,7 +186,7 @@ bool bpi_gemm_is_blas(const bpi_gemm *g) { return g->way == BLAS; }
 
 const char *bpi_gemm_choice(const bpi_product *p, bp_dtype dtype) {
     static const char *const names[] = {"tiles", "small", "dots", "outer", "flat", "blas", "loops"};
-    return names[bpi_gemm_prepare(p, dtype, false).way];
+    return names[bpi_gemm_prepare(p, dtype, BPI_GEMM_PLAIN).way];
 }
 
 /* ---- running --------------------------------------------------------------------------------- */
