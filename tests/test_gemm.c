@@ -19,14 +19,17 @@ static const int64_t shapes[][3] = {
     {16, 10, 64},  {17, 200, 5}, {33, 10, 33}, {34, 100, 20}, {40, 128, 10}, {61, 37, 13},
     {97, 1, 40},   {100, 1, 1},  {37, 53, 1},  {50, 10, 1},   {48, 1, 300},  {70, 67, 260},
     {40, 53, 2},   {33, 37, 3},  {50, 21, 4},  {100, 3, 2},   {70, 5, 4},    {1, 100, 83},
-    {4, 100, 150}, {2, 50, 300}, {3, 200, 70}, {100, 1, 90},  {1, 400, 30},  {2, 200, 33}};
+    {4, 100, 150}, {2, 50, 300}, {3, 200, 70}, {100, 1, 90},  {1, 400, 30},  {2, 200, 33},
+    {29, 139, 270}, {24, 72, 130}};
 enum { SHAPES = sizeof shapes / sizeof *shapes, GAP = 3 };
 
 static const bpi_finish plain = {.alpha = 1};
 
 static void run(const bpi_product *p, bp_dtype dtype, const bpi_finish *f, const void *a,
                 const void *b, void *c, int threads) {
-    bpi_gemm g = bpi_gemm_prepare(p, dtype, f->bias != NULL);
+    bool adds = f->beta != 0 && !f->relu && !f->moved;
+    bpi_gemm g = bpi_gemm_prepare(
+        p, dtype, f->bias ? BPI_GEMM_BIASED : adds ? BPI_GEMM_ADDED : BPI_GEMM_PLAIN);
     bpi_gemm_run(&g, f, a, b, c, threads);
 }
 
@@ -155,6 +158,22 @@ START_TEST(thin_products_of_odd_rows_go_by_whole_vectors) {
 }
 END_TEST
 
+/* With AVX2, where c has columns that fill no panel; a bias or a moved array leaves it to tiles. */
+START_TEST(what_is_only_added_may_go_to_cblas) {
+    bpi_product p = product_of((const int64_t[]){100, 50, 40}, 1, 0);
+    bpi_product none = product_of((const int64_t[]){1, 1, 1}, 0, 0);
+    if (bpi_cpu_level() != BPI_CPU_AVX2 || !bpi_blas_ready(&none))
+        return;
+    const bpi_gemm added = bpi_gemm_prepare(&p, BP_F32, BPI_GEMM_ADDED);
+    const bpi_gemm other = bpi_gemm_prepare(&p, BP_F32, BPI_GEMM_PLAIN);
+    ck_assert(bpi_gemm_is_blas(&added) && !bpi_gemm_is_blas(&other));
+    ck_assert_int_eq(added.pieces, 1); /* too small for threads */
+    const bpi_finish add = {.alpha = -0.1, .beta = 1};
+    check_product_f32(&p, &add);
+    check_product_f64(&p, &add);
+}
+END_TEST
+
 START_TEST(bits_do_not_depend_on_the_number_of_threads) { at_every_level(large_products); }
 END_TEST
 
@@ -207,6 +226,7 @@ int main(void) {
         results_are_scaled_added_biased_and_rectified,
         bits_do_not_depend_on_how_c_is_cut,
         thin_products_of_odd_rows_go_by_whole_vectors,
+        what_is_only_added_may_go_to_cblas,
         bits_do_not_depend_on_the_number_of_threads,
         an_empty_sum_is_zero_and_an_empty_result_is_not_written,
         infinities_and_nan_propagate,

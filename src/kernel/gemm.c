@@ -45,14 +45,29 @@ static bool rows_of_b_contiguous(const bpi_product *p) {
     return !p->transpose_b || (p->k == 1 && p->ldb == 1);
 }
 
-/* Where CBLAS is faster than tiles, measured with OpenBLAS 0.3.21 and AVX-512: it packs a as well,
- * which counts once the arrays together are larger than a second cache; and a narrow c leaves most
- * of a tile's lanes idle when a is transposed. */
-static bool blas_is_faster(const bpi_product *p, int64_t item) {
+/* Where CBLAS is faster than tiles, measured with OpenBLAS 0.3.21: it packs a as well, which counts
+ * once the arrays together are larger than a second cache, and with AVX2, made for a smaller one,
+ * from a depth on where a lies across; with AVX-512 a narrow c leaves most of a tile's lanes idle
+ * when a is transposed. */
+static bool blas_is_faster(const bpi_product *p, bp_dtype dtype) {
+    const bool wide = bpi_cpu_level() == BPI_CPU_AVX512;
     double m = (double)p->m, n = (double)p->n, k = (double)p->k;
-    if ((m * k + k * n + m * n) * (double)item > (item == 4 ? 8e6 : 5e6))
+    double bytes = (m * k + k * n + m * n) * (double)bp_dtype_size(dtype);
+    double most = wide && dtype == BP_F32 ? 8e6 : 5e6;
+    if (!wide && p->transpose_a && p->k > 128)
+        most = 1.6e6;
+    if (bytes > most)
         return p->m > 4 && p->n > 4 && p->k > BPI_GEMM_OUTER;
-    return p->transpose_a && p->n > 1 && p->n <= 16 && m * k >= 4096 && p->k >= 32;
+    return wide && p->transpose_a && p->n > 1 && p->n <= 16 && m * k >= 4096 && p->k >= 32;
+}
+
+/* With AVX2, CBLAS wastes less of the last columns of c where these fill no panel of tiles, if a lies
+ * across: a gradient that is added to its weight, which it can do as well. Measured for depths from
+ * 16 on; what else is done to c meanwhile outweighs this. */
+static bool blas_adds_faster(const bpi_product *p, bp_dtype dtype, bpi_gemm_use use) {
+    int64_t panel = 64 / (int64_t)bp_dtype_size(dtype);
+    return use == BPI_GEMM_ADDED && bpi_cpu_level() == BPI_CPU_AVX2 && p->transpose_a &&
+           p->k >= 16 && p->n >= 16 && p->m >= 64 && p->n % panel != 0;
 }
 
 /* CBLAS against plain loops: below this many multiplications its call costs more
@@ -72,7 +87,7 @@ static bool flat_is_faster(const bpi_product *p, const bpi_gemm_kernels *own) {
            (double)p->m * (double)p->n * (double)p->k < WORTH_THREADS;
 }
 
-static enum way choose(const bpi_product *p, bp_dtype dtype) {
+static enum way choose(const bpi_product *p, bp_dtype dtype, bpi_gemm_use use) {
     const bpi_gemm_kernels *own = bpi_gemm_kernels_of(dtype);
     if (!own) {
         double multiplications = (double)p->m * (double)p->n * (double)p->k;
@@ -86,7 +101,7 @@ static enum way choose(const bpi_product *p, bp_dtype dtype) {
         return DOTS;
     if (flat_is_faster(p, own))
         return FLAT;
-    if (blas_is_faster(p, dtype == BP_F32 ? sizeof(float) : sizeof(double)) && bpi_blas_ready(p))
+    if ((blas_is_faster(p, dtype) || blas_adds_faster(p, dtype, use)) && bpi_blas_ready(p))
         return BLAS;
     return TILES;
 }
@@ -106,7 +121,7 @@ static bpi_product by_rows(const bpi_product *p) {
 /* ---- pieces ---------------------------------------------------------------------------------- */
 
 /* A piece of c for one thread: about PIECE_ROWS rows, so that a packed panel of b is used often,
- * and no more than one panel wide unless there are many. */
+ * and no wider than it must be unless there are many. */
 enum { PIECE_ROWS = 128, FEW_PIECES = 6, MANY_PIECES = 64 };
 
 /* For CBLAS: the pieces are the same for one thread and for many, for its bits may depend on the
@@ -142,22 +157,24 @@ static void cut_for_blas(bpi_gemm *g) {
         g->rows = p->m; /* more than memory holds */
 }
 
-bpi_gemm bpi_gemm_prepare(const bpi_product *p, bp_dtype dtype, bool bias) {
+bpi_gemm bpi_gemm_prepare(const bpi_product *p, bp_dtype dtype, bpi_gemm_use use) {
     bpi_gemm g = {.product = *p, .own = bpi_gemm_kernels_of(dtype), .dtype = (uint8_t)dtype};
-    enum way way = choose(p, dtype);
-    if (way != SMALL && p->n == 1 && p->ldc == 1 && p->m > 1 && !bias) {
+    enum way way = choose(p, dtype, use);
+    if (way != SMALL && p->n == 1 && p->ldc == 1 && p->m > 1 && use != BPI_GEMM_BIASED) {
         g.flipped = true;
         g.product = by_rows(p);
-        way = choose(&g.product, dtype);
+        way = choose(&g.product, dtype, use);
     }
     g.way = (uint8_t)way;
     g.rows = g.product.m;
     g.columns = g.product.n;
     double size = (double)p->m * (double)p->n * (double)p->k;
-    if (way == BLAS)
-        cut_for_blas(&g);
-    else if (way != LOOPS && size >= (way == OUTER ? WORTH_THREADS_OUTER : WORTH_THREADS))
-        cut(&g, g.own->width);
+    if (size >= (way == OUTER ? WORTH_THREADS_OUTER : WORTH_THREADS)) {
+        if (way == BLAS)
+            cut_for_blas(&g);
+        else if (way != LOOPS)
+            cut(&g, g.own->width);
+    }
     if (p->m > 0 && p->n > 0) {
         g.across = pieces_of(g.product.n, g.columns);
         g.pieces = (int)(pieces_of(g.product.m, g.rows) * g.across);
@@ -169,7 +186,7 @@ bool bpi_gemm_is_blas(const bpi_gemm *g) { return g->way == BLAS; }
 
 const char *bpi_gemm_choice(const bpi_product *p, bp_dtype dtype) {
     static const char *const names[] = {"tiles", "small", "dots", "outer", "flat", "blas", "loops"};
-    return names[bpi_gemm_prepare(p, dtype, false).way];
+    return names[bpi_gemm_prepare(p, dtype, BPI_GEMM_PLAIN).way];
 }
 
 /* ---- running --------------------------------------------------------------------------------- */

@@ -44,9 +44,12 @@ typedef struct bpi_gemm {
     bool flipped; /* a product of one column is computed as one of one row: a and b change places */
 } bpi_gemm;
 
-/* Prepares a product of arrays of one dtype, which may be given a bias when it is run
- * if `bias` says so. */
-bpi_gemm bpi_gemm_prepare(const bpi_product *p, bp_dtype dtype, bool bias);
+/* What is known beforehand of how a product will be finished: maybe with a bias, and otherwise not;
+ * probably with beta != 0, and nothing else. */
+typedef enum bpi_gemm_use { BPI_GEMM_PLAIN, BPI_GEMM_BIASED, BPI_GEMM_ADDED } bpi_gemm_use;
+
+/* Prepares a product of arrays of one dtype. */
+bpi_gemm bpi_gemm_prepare(const bpi_product *p, bp_dtype dtype, bpi_gemm_use use);
 /* Runs it, finished as `f` says, on up to `threads` threads of the pool. The bits do not depend on
  * how many. */
 void bpi_gemm_run(const bpi_gemm *g, const bpi_finish *f, const void *a, const void *b, void *c,

@@ -34,7 +34,7 @@ enum {
  * and rows of op(b) contiguous. `flat`, one block for all columns of at most BPI_GEMM_FLAT_ROWS
  * rows: b is not
  * transposed, has no gaps between its rows, and n >= lanes divides BPI_GEMM_FLAT_VECTORS * lanes;
- * NULL where there is none. `width`: how many columns of c a tile has at most. */
+ * NULL where there is none. `width`: the fewest columns of c that are worth a piece. */
 typedef struct bpi_gemm_kernels {
     bpi_gemm_kernel *tiles, *small, *dots, *outer, *flat;
     int width, lanes;

@@ -271,7 +271,7 @@ static bpi_product_sweep *new_sweep(const joining *j, uint32_t s, int operand,
                                           (size_t)(shape->transpose_a ? 1 : shape->lda)};
     bpi_product last = *shape;
     last.m = shape->m - (shape->m - 1) / sweep->rows * sweep->rows;
-    sweep->last = bpi_gemm_prepare(&last, dtype, false);
+    sweep->last = bpi_gemm_prepare(&last, dtype, BPI_GEMM_PLAIN);
     return sweep;
 }
 
@@ -284,7 +284,7 @@ static bool take_sweep(joining *j, candidate *c) {
     if (s == BPI_NONE || shape->ldc != shape->n || shape->m * shape->n == 0)
         return true;
     const bp_dtype dtype = type_of(j, c->y)->dtype;
-    const bpi_gemm whole = bpi_gemm_prepare(shape, dtype, false);
+    const bpi_gemm whole = bpi_gemm_prepare(shape, dtype, BPI_GEMM_PLAIN);
     if (bpi_gemm_is_blas(&whole))
         return true;
     bpi_product_sweep *sweep = new_sweep(j, s, operand, shape);
@@ -313,6 +313,12 @@ static uint32_t results_of(joining *j, const candidate *c) {
     uint32_t first = bpi_rename_result(j->p, &j->uses, c->y);
     bpi_rename_result(j->p, &j->uses, c->moved);
     return first;
+}
+
+static bpi_gemm_use use_of(const bpi_plan_product *product) {
+    if (product->bias)
+        return BPI_GEMM_BIASED;
+    return product->addend && !product->moved ? BPI_GEMM_ADDED : BPI_GEMM_PLAIN;
 }
 
 /* Makes a product of step `s`, at the place of the last step that it takes up. */
@@ -347,7 +353,7 @@ static bool join_step(joining *j, uint32_t s, const bpi_product *shape, const in
     if (c.product->op_count == 1 && !take_sweep(j, &c))
         return false;
     const bpi_product now = c.product->gemm.product;
-    c.product->gemm = bpi_gemm_prepare(&now, dtype, c.product->bias != 0);
+    c.product->gemm = bpi_gemm_prepare(&now, dtype, use_of(c.product));
     uint32_t *x = bpi_arena_alloc(&p->memory, (size_t)c.inputs * sizeof *x);
     if (!x)
         return false;

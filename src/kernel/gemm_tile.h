@@ -1,0 +1,207 @@
+/* Tiles of c that are kept in registers while k runs: per step WIDE loads of a row of b and, per
+ * row of c, one broadcast of an element of a. In the end they are finished and stored. */
+#ifndef BPI_KERNEL_GEMM_TILE_H
+#define BPI_KERNEL_GEMM_TILE_H
+
+#include "gemm_finish.h"
+
+#if BPI_VEC_BITS == 512
+enum { ROWS = 8, WIDE = 3 };
+#else
+enum { ROWS = 6, WIDE = 2 };
+#endif
+
+/* How the sums of a tile are stored: in any way; or without bias and relu, overwriting c, added to
+ * it, or added to it while another array moves. */
+enum storing { FINISHED, BARE, ADDED, MOVING };
+
+/* One tile: k steps; `column` is its first one in c, which uses `last` lanes of the last vector. */
+typedef struct tile_call {
+    int64_t k, column;
+    const real *a, *b;
+    real *c;
+    int64_t row_a, step_a; /* from one row of the tile, and one step of k, to the next */
+    int64_t ldb, ldc;
+    real *copy;  /* where a copying tile packs b */
+    bool packed; /* b is, so that there are whole vectors to read */
+    size_t last;
+    finish finish;
+    enum storing storing; /* what `finish` amounts to */
+} tile_call;
+
+/* Rows of b are fetched so many steps ahead where it is not packed and may come from afar: so few
+ * rows of c are computed as fast as they can be read. */
+enum { FEW_ROWS_OF_C = 2, AHEAD = 12 };
+
+/* How b is read: in whole vectors, with a last one of `last` lanes, or in whole vectors that are
+ * copied. */
+enum reading { WHOLE, PARTLY, COPYING };
+
+ALWAYS_INLINE void sum_tile(const tile_call *t, int rows, int wide, enum reading how, vec *sum) {
+    const real *a = t->a, *b = t->b;
+    real *copy = t->copy;
+    for (int64_t k = 0; k < t->k; k++, a += t->step_a, b += t->ldb, copy += wide * LANES) {
+        vec row[8];
+        V_UNROLL
+        for (int j = 0; j < wide; j++) {
+            bool part = j == wide - 1 && how == PARTLY;
+            if (rows <= FEW_ROWS_OF_C || how == COPYING)
+                __builtin_prefetch(b + AHEAD * t->ldb + j * LANES);
+            row[j] = part ? v_load_part(b + j * LANES, t->last) : v_load(b + j * LANES);
+            if (how == COPYING)
+                v_store(copy + j * LANES, row[j]);
+        }
+        V_UNROLL
+        for (int i = 0; i < rows; i++) {
+            vec x = v_set(a[i * t->row_a]);
+            V_UNROLL
+            for (int j = 0; j < wide; j++)
+                sum[i * wide + j] = v_fma(x, row[j], sum[i * wide + j]);
+        }
+    }
+}
+
+/* The largest tiles go from registers to memory without branches, which with little depth would
+ * take as long as the sums. */
+ALWAYS_INLINE void store_sums(const tile_call *t, int rows, const vec *sum, bool add) {
+    const vec alpha = v_set(t->finish.alpha), beta = v_set(t->finish.beta);
+    real *c = t->c;
+    V_UNROLL
+    for (int i = 0; i < rows; i++, c += t->ldc)
+        V_UNROLL
+        for (int j = 0; j < WIDE; j++) {
+            vec value = v_mul(alpha, sum[i * WIDE + j]);
+            v_store(c + j * LANES, add ? v_fma(beta, v_load(c + j * LANES), value) : value);
+        }
+}
+
+/* The same where another array moves: with beta, without bias and relu. */
+static __attribute__((noinline, unused)) void store_moving(const tile_call *t, int rows,
+                                                           const vec *sum) {
+    const finish f = t->finish; /* not to be read again after every store */
+    const vec alpha = v_set(f.alpha), beta = v_set(f.beta);
+    const int64_t ldc = t->ldc;
+    real *c = t->c;
+    for (int i = 0; i < rows; i++, c += ldc, sum += WIDE) {
+        V_UNROLL
+        for (int j = 0; j < WIDE; j++) {
+            vec value = v_fma(beta, v_load(c + j * LANES), v_mul(alpha, sum[j]));
+            v_store(c + j * LANES, value);
+            move_by(&f, value, c + j * LANES, false, LANES);
+        }
+    }
+}
+
+/* What is done once per tile, not once per step of k, is one function for all sizes: inlined into
+ * each it would be most of the code. */
+static __attribute__((noinline)) void store_tile(const tile_call *t, int rows, int wide,
+                                                 const vec *sum) {
+    const finish f = t->finish; /* not to be read again after every store */
+    const size_t last = t->last;
+    const int64_t column = t->column, ldc = t->ldc;
+    const int whole = wide - (last < LANES);
+    real *c = t->c;
+    const bool bare = f.beta == 0 && !f.bias && !f.relu && !f.moved;
+    const vec alpha = v_set(f.alpha);
+    for (int i = 0; i < rows; i++, c += ldc, sum += wide) {
+        for (int j = 0; bare && j < whole; j++)
+            v_store(c + j * LANES, v_mul(alpha, sum[j]));
+        for (int j = 0; !bare && j < whole; j++)
+            store_sum(&f, sum[j], c + j * LANES, column + j * LANES, false, LANES);
+        if (whole < wide)
+            store_sum(&f, sum[whole], c + whole * LANES, column + whole * LANES, true, last);
+    }
+}
+
+/* With so many steps there is time to fetch the tile of c meanwhile, should it be far away. */
+enum { FAR = BPI_VEC_BITS == 512 ? 64 : 16 };
+
+static __attribute__((noinline)) void fetch_tile(const tile_call *t, int rows, int wide) {
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < wide; j++) {
+            const real *c = t->c + i * t->ldc + j * LANES;
+            __builtin_prefetch(c, 1);
+            if (t->finish.moved)
+                __builtin_prefetch((const void *)((intptr_t)c + t->finish.moved), 1);
+        }
+}
+
+/* With masks a load of a part costs no more than one of the whole; with those of 256 bits little
+ * more, which counts in large tiles. */
+#define PARTS_ARE_FREE(rows) (BPI_VEC_BITS == 512 || (BPI_VEC_BITS == 256 && rows < 4))
+
+ALWAYS_INLINE void run_tile(const tile_call *t, int rows, int wide, bool copying) {
+    vec sum[24], done[24];
+    if (t->k >= FAR)
+        fetch_tile(t, rows, wide);
+    V_UNROLL
+    for (int i = 0; i < rows * wide; i++)
+        sum[i] = v_set(0);
+    if (copying)
+        sum_tile(t, rows, wide, COPYING, sum);
+    else if (PARTS_ARE_FREE(rows) || (t->last < LANES && !t->packed))
+        sum_tile(t, rows, wide, PARTLY, sum);
+    else
+        sum_tile(t, rows, wide, WHOLE, sum);
+    const bool large = BPI_VEC_BITS == 256 && rows >= ROWS - 1 && wide == WIDE && t->last == LANES;
+    if (large && t->storing == BARE) {
+        store_sums(t, rows, sum, false);
+        return;
+    }
+    if (large && t->storing == ADDED) {
+        store_sums(t, rows, sum, true);
+        return;
+    }
+    V_UNROLL
+    for (int i = 0; i < rows * wide; i++)
+        done[i] = sum[i]; /* a copy, so that the sums stay in registers */
+    if (large && t->storing == MOVING)
+        store_moving(t, rows, done);
+    else
+        store_tile(t, rows, wide, done);
+}
+
+/* The sizes of tiles that there are: few rows are as wide as the registers allow, for the latency
+ * of a fused multiply-add is 4 steps and a product with few rows has nothing else to overlap. */
+#define FEW_ROWS(X) \
+    X(1, 1)         \
+    X(1, 2)         \
+    X(1, 3) X(1, 4) X(2, 1) X(2, 2) X(3, 1) X(3, 2) X(4, 1) X(4, 2) X(5, 1) X(5, 2) X(6, 1) X(6, 2)
+#define WIDER(X) X(1, 5) X(1, 6) X(1, 7) X(1, 8) X(2, 3) X(2, 4) X(3, 3) X(3, 4)
+#define MORE_REGISTERS(X)                                                                   \
+    X(2, 5)                                                                                 \
+    X(2, 6)                                                                                 \
+    X(2, 7)                                                                                 \
+    X(2, 8)                                                                                 \
+    X(3, 5)                                                                                 \
+    X(3, 6) X(4, 3) X(4, 4) X(4, 5) X(4, 6) X(5, 3) X(6, 3) X(7, 1) X(7, 2) X(7, 3) X(8, 1) \
+        X(8, 2) X(8, 3)
+#if BPI_VEC_BITS == 512
+#define TILES(X) FEW_ROWS(X) WIDER(X) MORE_REGISTERS(X)
+static const int widest[ROWS + 1] = {0, 8, 8, 6, 6, 3, 3, 3, 3};
+#elif BPI_VEC_BITS == 256
+#define TILES(X) FEW_ROWS(X) WIDER(X)
+static const int widest[ROWS + 1] = {0, 8, 4, 4, 2, 2, 2};
+#else
+#define TILES(X) FEW_ROWS(X)
+static const int widest[ROWS + 1] = {0, 4, 2, 2, 2, 2, 2};
+#endif
+
+#define TILE(rows, wide) \
+    static void tile_##rows##_##wide(const tile_call *t) { run_tile(t, rows, wide, false); }
+TILES(TILE)
+#define TILE_ENTRY(rows, wide) [rows][wide] = tile_##rows##_##wide,
+
+/* By rows and vectors. */
+static void (*const tiles[ROWS + 1][9])(const tile_call *) = {TILES(TILE_ENTRY)};
+
+#if BPI_VEC_BITS == 256
+/* Tiles that pack the whole panel of b that they read, for the tiles below them: a pass that only
+ * packs would wait for memory, with nothing to compute meanwhile. By rows, which are many. */
+static void copying_5(const tile_call *t) { run_tile(t, 5, WIDE, true); }
+static void copying_6(const tile_call *t) { run_tile(t, 6, WIDE, true); }
+static void (*const copying_tiles[ROWS + 1])(const tile_call *) = {[5] = copying_5,
+                                                                   [6] = copying_6};
+#endif
+
+#endif
