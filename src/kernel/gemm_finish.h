@@ -7,12 +7,17 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
+/* With masks a part of a vector costs no more than the whole. */
+enum { PARTS_ARE_FREE = BPI_VEC_BITS == 512 };
+
 /* The first `count` lanes, count < LANES. */
 static inline vec_mask first_lanes(int64_t count) {
 #if BPI_VEC_BITS == 512
     return (vec_mask)((1u << count) - 1);
+#elif BPI_VEC_BITS == 256
+    return v_real(v_first((size_t)count));
 #else
-    static const real lanes[] = {0, 1, 2, 3, 4, 5, 6, 7};
+    static const real lanes[] = {0, 1, 2, 3};
     return v_less(v_load(lanes), v_set((real)count));
 #endif
 }

@@ -97,9 +97,6 @@ static __attribute__((noinline)) void fetch_tile(const tile_call *t, int rows, i
         }
 }
 
-/* With masks a load of a part costs no more than one of the whole. */
-enum { PARTS_ARE_FREE = BPI_VEC_BITS == 512 };
-
 ALWAYS_INLINE void run_tile(const tile_call *t, int rows, int wide) {
     vec sum[24], done[24];
     if (t->k >= FAR)
