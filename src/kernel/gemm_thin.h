@@ -387,8 +387,9 @@ static periods find_periods(const bpi_product *p, const real *b, real *copy) {
     return (periods){copy, rows * p->n, rows};
 }
 
-/* A larger c comes out of a cache whose lines are best asked for one after the other. */
-enum { NEAR = 384 * 1024 };
+/* Addresses that differ by multiples of this compete for the same lines of the first cache, and
+ * stores are mistaken for what loads look for. */
+enum { SAME_PLACE = 2048 };
 
 ALWAYS_INLINE void run_outer(const bpi_gemm_work *work, const bpi_block *block, outer_kind kind,
                              void *panel) {
@@ -397,8 +398,8 @@ ALWAYS_INLINE void run_outer(const bpi_gemm_work *work, const bpi_block *block, 
     bpi_block rest = *block;
     if (has_periods(work, block, kind.outcome)) {
         const periods all = find_periods(p, work->b, panel);
-        const bool near = p->m * p->n * (int64_t)sizeof(real) <= NEAR;
-        if (all.rows > 0 && kind.depth == 1 && kind.outcome <= ADDED && near)
+        const bool apart = all.rows * p->n * (int64_t)sizeof(real) % SAME_PLACE != 0;
+        if (all.rows > 0 && kind.depth == 1 && kind.outcome <= ADDED && apart)
             rest.row = run_groups(work, rest.row, rest.row_end, kind, TOGETHER, &all);
         if (all.rows > 0)
             rest.row = run_groups(work, rest.row, rest.row_end, kind, 1, &all);
