@@ -68,4 +68,29 @@ ALWAYS_INLINE void store_sum(const finish *f, vec sum, real *c, int64_t j, bool 
         move_by(f, value, c, part, last);
 }
 
+/* ---- rows of sums */
+
+/* Sums of a few rows that are not in registers until they are finished: columns of c at a time, so
+ * that they stay in the first cache, and from one row of sums to the next. */
+enum { CHUNK = 4096 / (int)sizeof(real), NEXT_SUMS = CHUNK + LANES };
+
+/* How many of the `left` columns are next: chunks as even as they can be. */
+static inline int64_t chunk_of(int64_t left) {
+    const int64_t chunks = (left + CHUNK - 1) / CHUNK;
+    const int64_t width = ((left + chunks - 1) / chunks + LANES - 1) / LANES * LANES;
+    return width < left ? width : left;
+}
+
+/* Finishes `count` sums of a row and stores them at c, which is column `column`. */
+static __attribute__((noinline)) void finish_row(const finish *f, const real *sums, int64_t column,
+                                                 int64_t count, real *c) {
+    int64_t j = 0;
+    for (; j + LANES <= count; j += LANES)
+        store_sum(f, v_load(sums + j), c + j, column + j, false, LANES);
+    if (j < count) {
+        const size_t last = (size_t)(count - j);
+        store_sum(f, v_load_part(sums + j, last), c + j, column + j, true, last);
+    }
+}
+
 #endif

@@ -12,6 +12,7 @@
  * order of k: the same bits however c is cut into tiles and blocks. */
 #include "gemm_simd.h"
 
+#include "gemm_few.h"
 #include "gemm_finish.h"
 #include "gemm_flat.h"
 #include "gemm_pack.h"
@@ -120,8 +121,12 @@ ALWAYS_INLINE void run_tile(const tile_call *t, int rows, int wide) {
     X(1, 1)         \
     X(1, 2)         \
     X(1, 3) X(1, 4) X(2, 1) X(2, 2) X(3, 1) X(3, 2) X(4, 1) X(4, 2) X(5, 1) X(5, 2) X(6, 1) X(6, 2)
-#define WIDER(X) X(1, 5) X(1, 6) X(1, 7) X(1, 8) X(2, 3) X(2, 4) X(3, 3) X(3, 4)
+#define WIDER(X) X(2, 3) X(2, 4) X(3, 3) X(3, 4)
 #define MORE_REGISTERS(X)                                                                   \
+    X(1, 5)                                                                                 \
+    X(1, 6)                                                                                 \
+    X(1, 7)                                                                                 \
+    X(1, 8)                                                                                 \
     X(2, 5)                                                                                 \
     X(2, 6)                                                                                 \
     X(2, 7)                                                                                 \
@@ -134,7 +139,7 @@ ALWAYS_INLINE void run_tile(const tile_call *t, int rows, int wide) {
 static const int widest[ROWS + 1] = {0, 8, 8, 6, 6, 3, 3, 3, 3};
 #elif BPI_VEC_BITS == 256
 #define TILES(X) FEW_ROWS(X) WIDER(X)
-static const int widest[ROWS + 1] = {0, 8, 4, 4, 2, 2, 2};
+static const int widest[ROWS + 1] = {0, 4, 4, 4, 2, 2, 2};
 #else
 #define TILES(X) FEW_ROWS(X)
 static const int widest[ROWS + 1] = {0, 4, 2, 2, 2, 2, 2};
@@ -258,6 +263,8 @@ const bpi_gemm_kernels BPI_TABLE = {.tiles = gemm_tiles,
                                     .outer = gemm_outer,
 #if BPI_VEC_BITS == 512
                                     .flat = gemm_flat,
+#elif BPI_VEC_BITS == 256
+                                    .few = gemm_few,
 #endif
                                     .width = WIDE * LANES,
                                     .lanes = LANES};

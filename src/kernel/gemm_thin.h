@@ -13,9 +13,11 @@
 /* A tile of dot products has DOT_ROWS rows at most, and as many columns as the registers allow. */
 enum { DOT_ROWS = 4, DOT_COLUMNS = 8 };
 #if BPI_VEC_BITS == 512
-static const int dot_columns[DOT_ROWS + 1] = {0, 8, 8, 4, 4};
+#define DOT_TILES(X) X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(1, 8) X(2, 8) X(3, 4) X(4, 4)
+static const int dot_columns_of[DOT_ROWS + 1] = {0, 8, 8, 4, 4};
 #else
-static const int dot_columns[DOT_ROWS + 1] = {0, 8, 4, 4, 2};
+#define DOT_TILES(X) X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(1, 8) X(2, 4) X(3, 4) X(4, 3)
+static const int dot_columns_of[DOT_ROWS + 1] = {0, 8, 4, 4, 3};
 #endif
 
 /* Adds the 128-bit parts of a vector. */
@@ -44,73 +46,86 @@ static inline void store_totals(const vec *v, real *total) {
 }
 
 typedef struct dot_call {
-    int64_t k, lda, ldb, ldc;
+    int64_t k, lda, ldb;
     const real *a, *b;
-    real *c;
-    int64_t column;
-    finish finish;
+    real *sums;
 } dot_call;
+
+/* Adds the products of LANES or, with `part`, `count` elements from k on. */
+ALWAYS_INLINE void add_dots(const dot_call *t, int rows, int columns, int64_t k, bool part,
+                            size_t count, vec *sum) {
+    vec x[DOT_ROWS];
+    V_UNROLL
+    for (int i = 0; i < rows; i++)
+        x[i] = part ? v_load_part(t->a + i * t->lda + k, count) : v_load(t->a + i * t->lda + k);
+    V_UNROLL
+    for (int j = 0; j < columns; j++) {
+        const real *b = t->b + j * t->ldb + k;
+        const vec y = part ? v_load_part(b, count) : v_load(b);
+        V_UNROLL
+        for (int i = 0; i < rows; i++)
+            sum[i * columns + j] = v_fma(x[i], y, sum[i * columns + j]);
+    }
+}
 
 ALWAYS_INLINE void run_dots(const dot_call *t, int rows, int columns) {
     vec sum[16];
-    int sums = (rows * columns + QUAD - 1) / QUAD * QUAD;
+    const int sums = (rows * columns + QUAD - 1) / QUAD * QUAD;
     V_UNROLL
     for (int i = 0; i < sums; i++)
         sum[i] = v_set(0);
-    for (int64_t k = 0; k < t->k; k += LANES) {
-        bool part = t->k - k < LANES;
-        size_t last = (size_t)(t->k - k);
-        vec x[DOT_ROWS];
-        V_UNROLL
-        for (int i = 0; i < rows; i++)
-            x[i] = part ? v_load_part(t->a + i * t->lda + k, last) : v_load(t->a + i * t->lda + k);
-        V_UNROLL
-        for (int j = 0; j < columns; j++) {
-            const real *b = t->b + j * t->ldb + k;
-            vec y = part ? v_load_part(b, last) : v_load(b);
-            V_UNROLL
-            for (int i = 0; i < rows; i++)
-                sum[i * columns + j] = v_fma(x[i], y, sum[i * columns + j]);
-        }
-    }
-    real total[16 + LANES] = {0}; /* what is there may be denormal, which is slow */
+    int64_t k = 0;
+    for (; k + LANES <= t->k; k += LANES)
+        add_dots(t, rows, columns, k, false, LANES, sum);
+    if (k < t->k)
+        add_dots(t, rows, columns, k, true, (size_t)(t->k - k), sum);
+    real total[16];
     V_UNROLL
     for (int i = 0; i < sums; i += QUAD)
         store_totals(sum + i, total + i);
+    V_UNROLL
     for (int i = 0; i < rows; i++)
-        for (int j = 0; j < columns; j += LANES) {
-            int count = columns - j < LANES ? columns - j : LANES;
-            store_sum(&t->finish, v_load(total + i * columns + j), t->c + i * t->ldc + j,
-                      t->column + j, count < LANES, (size_t)count);
-        }
+        V_UNROLL
+        for (int j = 0; j < columns; j++)
+            t->sums[i * NEXT_SUMS + j] = total[i * columns + j];
 }
 
 #define DOTS(rows, columns) \
     static void dots_##rows##_##columns(const dot_call *t) { run_dots(t, rows, columns); }
 #define DOTS_ENTRY(rows, columns) [rows][columns] = dots_##rows##_##columns,
-#define DOT_TILES(X) X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(1, 8) X(2, 4) X(2, 8) X(3, 4) X(4, 2) X(4, 4)
 DOT_TILES(DOTS)
 static void (*const dot_tiles[DOT_ROWS + 1][DOT_COLUMNS + 1])(const dot_call *) = {
     DOT_TILES(DOTS_ENTRY)};
 
+/* The sums of columns j to j_end of c; the last tile may repeat some of those of the one before. */
+static void dot_columns(dot_call t, const real *b, int rows, int64_t j, int64_t j_end) {
+    const int64_t first = j, columns = j_end - j < dot_columns_of[rows] ? 1 : dot_columns_of[rows];
+    real *sums = t.sums;
+    while (j < j_end) {
+        j = j_end - j < columns ? j_end - columns : j;
+        t.b = b + j * t.ldb;
+        t.sums = sums + (j - first);
+        dot_tiles[rows][columns](&t);
+        j += columns;
+    }
+}
+
 static void gemm_dots(const bpi_gemm_work *work, const bpi_block *block, void *panel) {
-    (void)panel;
     const bpi_product *p = work->product;
-    dot_call t = {
-        .k = p->k, .lda = p->transpose_a ? 1 : p->lda, .ldb = p->transpose_b ? p->ldb : 1};
-    t.ldc = p->ldc;
-    t.finish = finish_of(work);
+    const finish f = finish_of(work);
+    dot_call t = {.k = p->k,
+                  .lda = p->transpose_a ? 1 : p->lda,
+                  .ldb = p->transpose_b ? p->ldb : 1,
+                  .sums = panel};
     for (int64_t i = block->row; i < block->row_end; i += DOT_ROWS) {
         int rows = (int)(block->row_end - i < DOT_ROWS ? block->row_end - i : DOT_ROWS);
         t.a = (const real *)work->a + i * t.lda;
-        int columns = dot_columns[rows];
-        for (int64_t j = block->column; j < block->column_end; j += columns) {
-            if (block->column_end - j < columns)
-                columns = 1;
-            t.b = (const real *)work->b + j * t.ldb;
-            t.c = (real *)work->c + i * t.ldc + j;
-            t.column = j;
-            dot_tiles[rows][columns](&t);
+        for (int64_t j = block->column, count; j < block->column_end; j += count) {
+            count = chunk_of(block->column_end - j);
+            dot_columns(t, work->b, rows, j, j + count);
+            for (int r = 0; r < rows; r++)
+                finish_row(&f, t.sums + r * NEXT_SUMS, j, count,
+                           (real *)work->c + (i + r) * p->ldc + j);
         }
     }
 }
@@ -151,8 +166,8 @@ static void gemm_small(const bpi_gemm_work *work, const bpi_block *block, void *
 /* Products of at most MAX_DEPTH columns by rows: a sum of outer products in one pass over c. */
 enum { MAX_DEPTH = BPI_GEMM_OUTER };
 
-/* What becomes of the sums: c is given them; they are added to c, or to beta times c, which may then
- * move another array; or all that a product can be finished with. */
+/* What becomes of the sums: c is given them; they are added to c; c times beta is added, and another
+ * array may be moved; or all that a product can be finished with. */
 enum outcome { GIVEN, ADDED, SCALED, ANYTHING };
 
 /* What is known when the loops are compiled. */
@@ -176,19 +191,19 @@ ALWAYS_INLINE void load_rows(const real *b, int64_t ldb, int depth, bool part, s
         y[k] = part ? v_load_part(b + k * ldb, count) : v_load(b + k * ldb);
 }
 
-/* What c gets there, before bias and relu. */
+/* What c gets there, before bias and relu: the same bits whatever the outcome is called. */
 ALWAYS_INLINE vec outer_sum(const finish *f, outer_kind kind, const vec *x, const vec *y,
                             const real *c, bool part, size_t count) {
     vec sum;
-    if (kind.outcome == ADDED)
-        sum = v_fma(x[0], y[0], part ? v_load_part(c, count) : v_load(c));
-    else
+    if (kind.outcome == GIVEN || (kind.outcome == ANYTHING && f->beta == 0)) {
         sum = v_mul(x[0], y[0]);
+    } else {
+        sum = part ? v_load_part(c, count) : v_load(c);
+        sum = v_fma(x[0], y[0], kind.outcome == ADDED ? sum : v_mul(v_set(f->beta), sum));
+    }
     V_UNROLL
     for (int k = 1; k < kind.depth; k++)
         sum = v_fma(x[k], y[k], sum);
-    if (kind.outcome == SCALED || (kind.outcome == ANYTHING && f->beta != 0))
-        sum = v_fma(v_set(f->beta), part ? v_load_part(c, count) : v_load(c), sum);
     return sum;
 }
 
@@ -236,7 +251,8 @@ ALWAYS_INLINE void outer_by_rows(const bpi_gemm_work *work, const bpi_block *blo
     const real *a = (const real *)work->a + block->row * row_a, *b = (const real *)work->b + first;
     real *c = (real *)work->c + block->row * p.ldc + first;
     const finish f = finish_of(work);
-    const bool repeat = !PARTS_ARE_FREE && kind.outcome <= ADDED && n > LANES && n % LANES != 0;
+    const bool bare = !f.bias && !f.relu && !f.moved;
+    const bool repeat = !PARTS_ARE_FREE && bare && n > LANES && n % LANES != 0;
     for (int64_t i = block->row; i < block->row_end; i++, a += row_a, c += p.ldc) {
         vec x[MAX_DEPTH], y[MAX_DEPTH], end = v_set(0);
         set_row(a, step_a, f.alpha, kind.depth, x);
@@ -244,7 +260,7 @@ ALWAYS_INLINE void outer_by_rows(const bpi_gemm_work *work, const bpi_block *blo
             load_rows(b + n - LANES, p.ldb, kind.depth, false, LANES, y);
             end = outer_sum(&f, kind, x, y, c + n - LANES, false, LANES);
         }
-        int64_t j = kind.outcome == GIVEN ? first_part(c, n) : 0;
+        int64_t j = bare && f.beta == 0 ? first_part(c, n) : 0;
         if (j > 0)
             outer_part(&f, kind, x, b, p.ldb, c, first, 0, true, j);
         for (; j + LANES <= n; j += LANES)
@@ -279,8 +295,8 @@ typedef struct outer_group {
 ALWAYS_INLINE void group_vectors(const finish *f, outer_kind kind, int together, const vec *x,
                                  const real *b, int64_t ldb, real *c, int64_t next_c,
                                  size_t count) {
-    enum { UNROLLED = BPI_VEC_BITS == 512 ? 1 : 4 };
-    const size_t n = count * LANES, step = together < UNROLLED ? UNROLLED * LANES : LANES;
+    const int unrolled = BPI_VEC_BITS != 256 || together > 1 ? 1 : kind.depth == 1 ? 4 : 2;
+    const size_t n = count * LANES, step = (size_t)unrolled * LANES;
     size_t j = 0;
     for (; j + step <= n; j += step)
         V_UNROLL
@@ -364,7 +380,7 @@ ALWAYS_INLINE int64_t run_groups(const bpi_gemm_work *work, int64_t i, int64_t r
 /* Whether a block goes by periods: where that is faster. */
 static bool has_periods(const bpi_gemm_work *work, const bpi_block *block, enum outcome outcome) {
     const bpi_product *p = work->product;
-    if (block->column > 0 || block->column_end < p->n || p->ldc != p->n ||
+    if (block->column > 0 || block->column_end < p->n || p->ldc != p->n || outcome == ANYTHING ||
         block->row_end - block->row < 16)
         return false;
     return !PARTS_ARE_FREE || (outcome != GIVEN && p->n % LANES != 0);
@@ -373,13 +389,13 @@ static bool has_periods(const bpi_gemm_work *work, const bpi_block *block, enum 
 /* Finds the period and copies the rows of op(b) for it; no rows where there is no room in the
  * first cache. */
 static periods find_periods(const bpi_product *p, const real *b, real *copy) {
-    enum { ROOM = 16 * 1024 / sizeof(real) };
+    enum { MOST = 16 * 1024 / (int)sizeof(real) };
     int64_t rows = 1;
     while (rows * p->n % LANES != 0)
         rows *= 2;
     if (rows == 1)
         return (periods){b, p->ldb, rows};
-    if (p->k * rows * p->n > ROOM)
+    if (p->k * rows * p->n > MOST)
         return (periods){NULL, 0, 0};
     for (int64_t k = 0; k < p->k; k++)
         for (int64_t r = 0; r < rows; r++)
@@ -391,42 +407,58 @@ static periods find_periods(const bpi_product *p, const real *b, real *copy) {
  * stores are mistaken for what loads look for. */
 enum { SAME_PLACE = 2048 };
 
-ALWAYS_INLINE void run_outer(const bpi_gemm_work *work, const bpi_block *block, outer_kind kind,
-                             void *panel) {
-    enum { TOGETHER = BPI_VEC_BITS == 512 ? 1 : 4 };
-    const bpi_product *p = work->product;
-    bpi_block rest = *block;
-    if (has_periods(work, block, kind.outcome)) {
-        const periods all = find_periods(p, work->b, panel);
-        const bool apart = all.rows * p->n * (int64_t)sizeof(real) % SAME_PLACE != 0;
-        if (all.rows > 0 && kind.depth == 1 && kind.outcome <= ADDED && apart)
-            rest.row = run_groups(work, rest.row, rest.row_end, kind, TOGETHER, &all);
-        if (all.rows > 0)
-            rest.row = run_groups(work, rest.row, rest.row_end, kind, 1, &all);
-    }
-    if (rest.row < rest.row_end)
-        outer_by_rows(work, &rest, kind);
+static enum outcome outcome_of(const bpi_finish *f) {
+    if (f->bias || f->relu || (f->moved && f->beta == 0))
+        return ANYTHING;
+    if (f->moved || (f->beta != 0 && f->beta != 1))
+        return SCALED;
+    return f->beta == 0 ? GIVEN : ADDED;
 }
 
-ALWAYS_INLINE void run_outer_of_depth(const bpi_gemm_work *work, const bpi_block *block, int depth,
-                                      void *panel) {
-    const bpi_finish *f = work->finish;
-    if (f->bias || f->relu || (f->moved && f->beta == 0))
-        outer_by_rows(work, block, (outer_kind){depth, ANYTHING});
-    else if (f->moved || (f->beta != 0 && f->beta != 1))
-        run_outer(work, block, (outer_kind){depth, SCALED}, panel);
-    else if (f->beta == 0)
-        run_outer(work, block, (outer_kind){depth, GIVEN}, panel);
+/* By periods as far as they go: returns the first row that is left. What is added to c is also added
+ * to beta times c, where that costs little. */
+ALWAYS_INLINE int64_t run_periods(const bpi_gemm_work *work, const bpi_block *block, int depth,
+                                  enum outcome outcome, const periods *all) {
+    enum { TOGETHER = 4 };
+    const outer_kind given = {depth, GIVEN}, added = {depth, ADDED}, scaled = {depth, SCALED};
+    const bool apart = all->rows * work->product->n * (int64_t)sizeof(real) % SAME_PLACE != 0;
+    int64_t i = block->row;
+    if (PARTS_ARE_FREE && outcome == ADDED)
+        return run_groups(work, i, block->row_end, added, 1, all);
+    if (BPI_VEC_BITS == 256 && depth == 1 && apart && outcome == ADDED)
+        i = run_groups(work, i, block->row_end, added, TOGETHER, all);
+    if (outcome != GIVEN)
+        return run_groups(work, i, block->row_end, scaled, 1, all);
+    if (BPI_VEC_BITS == 256 && depth == 1 && apart)
+        return run_groups(work, i, block->row_end, given, TOGETHER, all);
+    if (BPI_VEC_BITS == 256 && depth > 1)
+        return run_groups(work, i, block->row_end, given, 1, all);
+    return i;
+}
+
+ALWAYS_INLINE void run_outer(const bpi_gemm_work *work, const bpi_block *block, int depth,
+                             void *panel) {
+    const enum outcome outcome = outcome_of(work->finish);
+    bpi_block rest = *block;
+    periods all = {0};
+    if (has_periods(work, block, outcome))
+        all = find_periods(work->product, work->b, panel);
+    if (all.rows > 0)
+        rest.row = run_periods(work, block, depth, outcome, &all);
+    if (PARTS_ARE_FREE && outcome == GIVEN)
+        outer_by_rows(work, &rest, (outer_kind){depth, GIVEN});
+    else if (PARTS_ARE_FREE && outcome == ADDED)
+        outer_by_rows(work, &rest, (outer_kind){depth, ADDED});
     else
-        run_outer(work, block, (outer_kind){depth, ADDED}, panel);
+        outer_by_rows(work, &rest, (outer_kind){depth, ANYTHING});
 }
 
 static void gemm_outer(const bpi_gemm_work *work, const bpi_block *block, void *panel) {
     switch (work->product->k) {
-    case 1: run_outer_of_depth(work, block, 1, panel); break;
-    case 2: run_outer_of_depth(work, block, 2, panel); break;
-    case 3: run_outer_of_depth(work, block, 3, panel); break;
-    default: run_outer_of_depth(work, block, 4, panel); break;
+    case 1: run_outer(work, block, 1, panel); break;
+    case 2: run_outer(work, block, 2, panel); break;
+    case 3: run_outer(work, block, 3, panel); break;
+    default: run_outer(work, block, 4, panel); break;
     }
 }
 
