@@ -76,8 +76,8 @@ static bool is_short_row(const bpi_product *p, const bpi_gemm_kernels *own) {
     return p->m == 1 && p->n <= (int64_t)BPI_GEMM_SHORT_ROW * own->lanes;
 }
 
-/* A few rows; more than one of them only if they are long, for tiles have the sums of short ones all
- * in registers. */
+/* A few rows; more than one of them only if they are long, for tiles have the sums of short ones
+ * all in registers. */
 static bool few_is_faster(const bpi_product *p, const bpi_gemm_kernels *own) {
     return own->few && p->m <= BPI_GEMM_FEW_ROWS && !p->transpose_b &&
            p->n >= (p->m == 1 ? own->lanes : 2 * BPI_GEMM_SHORT_ROW * own->lanes + 1);
@@ -98,7 +98,8 @@ static enum way choose(const bpi_product *p, bp_dtype dtype) {
         return SMALL;
     if (p->k >= 1 && p->k <= BPI_GEMM_OUTER && rows_of_b_contiguous(p))
         return OUTER;
-    if (p->m <= 4 && p->k >= least_dot(p, own) && rows_of_a_contiguous(p) && columns_of_b_contiguous(p))
+    if (p->m <= 4 && p->k >= least_dot(p, own) && rows_of_a_contiguous(p) &&
+        columns_of_b_contiguous(p))
         return DOTS;
     if (few_is_faster(p, own))
         return FEW;

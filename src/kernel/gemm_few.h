@@ -2,10 +2,10 @@
  * read it in narrow strips, of which every row of it costs a cache line or two more.
  *
  * One row has all its sums, or those of a strip of ONE_ROW vectors, in registers. A short one has
- * several sums per element, for every CHAINS-th row of b one, as each waits for the last; they are
- * added up in the end. More rows of c, and long ones, are summed up in the first cache, several rows
- * of b at a time. All but the short ones add up in the order of k: the bits of an element do not
- * depend on how c is cut. Only for AVX2, where it was measured. */
+ * several sums per element, which take turns with the rows of b, as each addition waits for the one
+ * before; they are added up in the end. More rows of c, and long ones, are summed up in the first
+ * cache, several rows of b at a time. All but the short ones add up in the order of k: the bits of
+ * an element do not depend on how c is cut. Only for AVX2, where it was measured. */
 #ifndef BPI_KERNEL_GEMM_FEW_H
 #define BPI_KERNEL_GEMM_FEW_H
 
@@ -129,7 +129,8 @@ ALWAYS_INLINE void add_rows(const few_call *t, int rows, int steps, const real *
 ALWAYS_INLINE void sum_in_cache(const few_call *t, int rows, int steps, real *sums) {
     const int64_t whole = t->columns / LANES * LANES;
     const real *a = t->a, *b = t->b;
-    memset(sums, 0, (size_t)(rows * NEXT_SUMS) * sizeof(real));
+    for (int i = 0; i < rows; i++)
+        memset(sums + i * NEXT_SUMS, 0, (size_t)(whole + LANES) * sizeof(real));
     int64_t k = t->k;
     for (; k >= steps; k -= steps, a += steps * t->step_a, b += steps * t->ldb)
         add_rows(t, rows, steps, a, b, sums);

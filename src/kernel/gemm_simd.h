@@ -33,11 +33,10 @@ enum {
 
 /* `tiles` serves every shape. `small`: at most `lanes` columns and BPI_GEMM_SMALL rows and steps.
  * `dots`: rows of op(a) and columns of op(b) must be contiguous. `outer`: 1 <= k <= BPI_GEMM_OUTER
- * and rows of op(b) contiguous. `few`: at most BPI_GEMM_FEW_ROWS rows, b not
- * transposed and n >= lanes; NULL where there is none. `flat`, one block for all columns of at most BPI_GEMM_FLAT_ROWS
- * rows: b is not
- * transposed, has no gaps between its rows, and n >= lanes divides BPI_GEMM_FLAT_VECTORS * lanes;
- * NULL where there is none. `width`: how many columns of c a tile has at most. */
+ * and rows of op(b) contiguous. `few`: at most BPI_GEMM_FEW_ROWS rows, b not transposed and
+ * n >= lanes. `flat`, one block for all columns of at most BPI_GEMM_FLAT_ROWS rows: b is not
+ * transposed, has no gaps between its rows, and n >= lanes divides BPI_GEMM_FLAT_VECTORS * lanes.
+ * `few` and `flat` are NULL where there is none. `width`: how many columns of c a tile has at most. */
 typedef struct bpi_gemm_kernels {
     bpi_gemm_kernel *tiles, *small, *dots, *outer, *few, *flat;
     int width, lanes;

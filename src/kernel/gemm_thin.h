@@ -166,8 +166,8 @@ static void gemm_small(const bpi_gemm_work *work, const bpi_block *block, void *
 /* Products of at most MAX_DEPTH columns by rows: a sum of outer products in one pass over c. */
 enum { MAX_DEPTH = BPI_GEMM_OUTER };
 
-/* What becomes of the sums: c is given them; they are added to c; c times beta is added, and another
- * array may be moved; or all that a product can be finished with. */
+/* What becomes of the sums: c is given them; they are added to c; c times beta is added, and
+ * another array may be moved; or all that a product can be finished with. */
 enum outcome { GIVEN, ADDED, SCALED, ANYTHING };
 
 /* What is known when the loops are compiled. */
@@ -276,8 +276,8 @@ ALWAYS_INLINE void outer_by_rows(const bpi_gemm_work *work, const bpi_block *blo
 
 /* Rows of c without gaps: as many as end where a vector does are a period, which is done in whole
  * vectors, aligned where the block is. A store across two cache lines costs two, and a load from
- * where part of a vector was just stored waits. A vector that rows share takes its lanes from all of
- * them. Rows of op(b) are there as often as there are rows in a period. */
+ * where part of a vector was just stored waits. A vector that rows share takes its lanes from all
+ * of them. Rows of op(b) are there as often as there are rows in a period. */
 typedef struct periods {
     const real *b;
     int64_t ldb, rows;
@@ -415,8 +415,8 @@ static enum outcome outcome_of(const bpi_finish *f) {
     return f->beta == 0 ? GIVEN : ADDED;
 }
 
-/* By periods as far as they go: returns the first row that is left. What is added to c is also added
- * to beta times c, where that costs little. */
+/* By periods as far as they go: returns the first row that is left. To be added to c is to be added
+ * to beta times c where that costs little. */
 ALWAYS_INLINE int64_t run_periods(const bpi_gemm_work *work, const bpi_block *block, int depth,
                                   enum outcome outcome, const periods *all) {
     enum { TOGETHER = 4 };
