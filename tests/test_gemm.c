@@ -20,7 +20,10 @@ static const int64_t shapes[][3] = {
     {97, 1, 40},   {100, 1, 1},  {37, 53, 1},  {50, 10, 1},   {48, 1, 300},  {70, 67, 260},
     {40, 53, 2},   {33, 37, 3},  {50, 21, 4},  {100, 3, 2},   {70, 5, 4},    {1, 100, 83},
     {4, 100, 150}, {2, 50, 300}, {3, 200, 70}, {100, 1, 90},  {1, 400, 30},  {2, 200, 33},
-    {29, 139, 270}, {24, 72, 130}};
+    {29, 139, 270}, {24, 72, 130},
+
+    {1, 41, 23},   {1, 1030, 9}, {2, 535, 19}, {3, 1026, 13}, {4, 131, 22},  {1, 290, 21},
+    {70, 100, 1},  {75, 9, 1},   {33, 130, 1}, {40, 64, 1},   {20, 512, 1},  {37, 30, 2}};
 enum { SHAPES = sizeof shapes / sizeof *shapes, GAP = 3 };
 
 static const bpi_finish plain = {.alpha = 1};
@@ -121,12 +124,43 @@ END_TEST
 
 static void all_blocks(void) {
     for (int s = 0; s < SHAPES; s++)
-        for (int orientation = 0; orientation < 4; orientation++) {
-            bpi_product p = product_of(shapes[s], orientation, 1);
-            check_blocks_f32(&p);
-            check_blocks_f64(&p);
-        }
+        for (int orientation = 0; orientation < 4; orientation++)
+            for (int64_t gap = 0; gap < 2; gap++) {
+                bpi_product p = product_of(shapes[s], orientation, gap);
+                check_blocks_f32(&p);
+                check_blocks_f64(&p);
+            }
 }
+
+/* Rows without gaps, which share vectors, and every way to add to them or to store. */
+static void all_updates(void) {
+    static const int64_t updates[][3] = {{100, 10, 1}, {77, 100, 1}, {40, 257, 1}, {35, 3, 1},
+                                         {70, 9, 1},   {36, 64, 1},  {18, 512, 1}, {17, 1500, 1},
+                                         {33, 100, 2}, {21, 37, 3},  {50, 200, 4}, {35, 5, 4}};
+    static char own; /* any address: the check puts its own there */
+    static const bpi_finish finishes[] = {{.alpha = -0.1, .beta = 1},
+                                          {.alpha = 0.7},
+                                          {.alpha = 1, .beta = 0.9},
+                                          {.alpha = 1, .beta = 0.9, .rate = 0.1, .moved = &own},
+                                          {.alpha = 1, .rate = 0.1, .moved = &own}};
+    for (size_t s = 0; s < sizeof updates / sizeof *updates; s++)
+        for (size_t f = 0; f < sizeof finishes / sizeof *finishes; f++)
+            for (int orientation = 0; orientation < 2; orientation++) {
+                bpi_product p = product_of(updates[s], orientation, 0);
+                ck_assert(!bpi_gemm_kernels_of(BP_F32) || p.n < 4 ||
+                          strcmp(bpi_gemm_choice(&p, BP_F32), "outer") == 0);
+                check_product_f32(&p, &finishes[f]);
+                check_product_f64(&p, &finishes[f]);
+            }
+    for (size_t s = 0; s < sizeof updates / sizeof *updates; s++) {
+        bpi_product p = product_of(updates[s], 1, 0);
+        check_blocks_f32(&p);
+        check_blocks_f64(&p);
+    }
+}
+
+START_TEST(updates_of_rows_without_gaps_match_the_reference) { at_every_level(all_updates); }
+END_TEST
 
 START_TEST(bits_do_not_depend_on_how_c_is_cut) { at_every_level(all_blocks); }
 END_TEST
@@ -177,6 +211,19 @@ END_TEST
 START_TEST(bits_do_not_depend_on_the_number_of_threads) { at_every_level(large_products); }
 END_TEST
 
+/* With AVX2, a few rows times a matrix as it lies. */
+START_TEST(a_few_rows_have_a_way_of_their_own) {
+    if (bpi_cpu_level() != BPI_CPU_AVX2)
+        return;
+    static const int64_t few[][3] = {{1, 10, 100}, {1, 100, 784}, {1, 1030, 9}, {3, 200, 70}};
+    for (size_t s = 0; s < sizeof few / sizeof *few; s++) {
+        bpi_product p = product_of(few[s], 0, 1), across = product_of(few[s], 2, 1);
+        ck_assert_str_eq(bpi_gemm_choice(&p, BP_F32), "few");
+        ck_assert_str_ne(bpi_gemm_choice(&across, BP_F32), "few");
+    }
+}
+END_TEST
+
 static void empty_products(void) {
     float a[4] = {1, 2, 3, 4}, b[4] = {1, 2, 3, 4}, c[4] = {NAN, NAN, NAN, NAN};
     bpi_gemm_f32(&(bpi_product){.m = 2, .n = 2, .k = 0, .lda = 1, .ldb = 2, .ldc = 2}, a, b, c);
@@ -224,7 +271,9 @@ int main(void) {
     const TTest *const tests[] = {
         products_of_every_shape_and_orientation_match_the_reference,
         results_are_scaled_added_biased_and_rectified,
+        updates_of_rows_without_gaps_match_the_reference,
         bits_do_not_depend_on_how_c_is_cut,
+        a_few_rows_have_a_way_of_their_own,
         thin_products_of_odd_rows_go_by_whole_vectors,
         what_is_only_added_may_go_to_cblas,
         bits_do_not_depend_on_the_number_of_threads,

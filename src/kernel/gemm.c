@@ -27,7 +27,7 @@ static const bpi_gemm_kernels *const kernels[BPI_CPU_COUNT][2] = {[BPI_CPU_NEON]
 static const bpi_gemm_kernels *const kernels[BPI_CPU_COUNT][2];
 #endif
 
-enum way { TILES, SMALL, DOTS, OUTER, FLAT, BLAS, LOOPS };
+enum way { TILES, SMALL, DOTS, OUTER, FEW, FLAT, BLAS, LOOPS };
 
 const bpi_gemm_kernels *bpi_gemm_kernels_of(bp_dtype dtype) {
     return kernels[bpi_cpu_level()][dtype == BP_F64];
@@ -87,6 +87,22 @@ static bool flat_is_faster(const bpi_product *p, const bpi_gemm_kernels *own) {
            (double)p->m * (double)p->n * (double)p->k < WORTH_THREADS;
 }
 
+static bool is_short_row(const bpi_product *p, const bpi_gemm_kernels *own) {
+    return p->m == 1 && p->n <= (int64_t)BPI_GEMM_SHORT_ROW * own->lanes;
+}
+
+/* A few rows; more than one of them only if they are long, for tiles have the sums of short ones
+ * all in registers. */
+static bool few_is_faster(const bpi_product *p, const bpi_gemm_kernels *own) {
+    return own->few && p->m <= BPI_GEMM_FEW_ROWS && !p->transpose_b &&
+           p->n >= (p->m == 1 ? own->lanes : 2 * BPI_GEMM_SHORT_ROW * own->lanes + 1);
+}
+
+/* From how many products on an element is faster summed up by itself. */
+static int64_t least_dot(const bpi_product *p, const bpi_gemm_kernels *own) {
+    return own->few && p->m <= 2 ? 4 : 16;
+}
+
 static enum way choose(const bpi_product *p, bp_dtype dtype, bpi_gemm_use use) {
     const bpi_gemm_kernels *own = bpi_gemm_kernels_of(dtype);
     if (!own) {
@@ -97,8 +113,11 @@ static enum way choose(const bpi_product *p, bp_dtype dtype, bpi_gemm_use use) {
         return SMALL;
     if (p->k >= 1 && p->k <= BPI_GEMM_OUTER && rows_of_b_contiguous(p))
         return OUTER;
-    if (p->m <= 4 && p->k >= 16 && rows_of_a_contiguous(p) && columns_of_b_contiguous(p))
+    if (p->m <= 4 && p->k >= least_dot(p, own) && rows_of_a_contiguous(p) &&
+        columns_of_b_contiguous(p))
         return DOTS;
+    if (few_is_faster(p, own))
+        return FEW;
     if (flat_is_faster(p, own))
         return FLAT;
     if ((blas_is_faster(p, dtype) || blas_adds_faster(p, dtype, use)) && bpi_blas_ready(p))
@@ -127,6 +146,9 @@ enum { PIECE_ROWS = 128, FEW_PIECES = 6, MANY_PIECES = 64 };
 /* For CBLAS: the pieces are the same for one thread and for many, for its bits may depend on the
  * shape; large, so that cutting costs one thread little. */
 enum { BLAS_ROWS_F32 = 512, BLAS_COLUMNS_F32 = 512, BLAS_ROWS_F64 = 256, BLAS_COLUMNS_F64 = 1024 };
+
+/* For a few rows: pieces so many times as wide that rows of b are read in long runs. */
+enum { WIDTHS_OF_FEW = 4 };
 
 static int64_t pieces_of(int64_t count, int64_t most) { return (count + most - 1) / most; }
 
@@ -172,7 +194,9 @@ bpi_gemm bpi_gemm_prepare(const bpi_product *p, bp_dtype dtype, bpi_gemm_use use
     if (size >= (way == OUTER ? WORTH_THREADS_OUTER : WORTH_THREADS)) {
         if (way == BLAS)
             cut_for_blas(&g);
-        else if (way != LOOPS)
+        else if (way == FEW && !is_short_row(&g.product, g.own))
+            cut(&g, (int64_t)WIDTHS_OF_FEW * g.own->width);
+        else if (way != FEW && way != LOOPS)
             cut(&g, g.own->width);
     }
     if (p->m > 0 && p->n > 0) {
@@ -185,7 +209,8 @@ bpi_gemm bpi_gemm_prepare(const bpi_product *p, bp_dtype dtype, bpi_gemm_use use
 bool bpi_gemm_is_blas(const bpi_gemm *g) { return g->way == BLAS; }
 
 const char *bpi_gemm_choice(const bpi_product *p, bp_dtype dtype) {
-    static const char *const names[] = {"tiles", "small", "dots", "outer", "flat", "blas", "loops"};
+    static const char *const names[] = {"tiles", "small", "dots", "outer",
+                                        "few",   "flat",  "blas", "loops"};
     return names[bpi_gemm_prepare(p, dtype, BPI_GEMM_PLAIN).way];
 }
 
@@ -209,6 +234,7 @@ static void run_block(const bpi_gemm *g, const bpi_gemm_work *work, const bpi_bl
     bpi_gemm_kernel *const ways[] = {[TILES] = g->own->tiles,
                                      [DOTS] = g->own->dots,
                                      [OUTER] = g->own->outer,
+                                     [FEW] = g->own->few,
                                      [FLAT] = g->own->flat};
     ways[g->way](work, block, panel);
 }
@@ -254,6 +280,7 @@ void bpi_gemm_run(const bpi_gemm *g, const bpi_finish *f, const void *a, const v
     case TILES:
     case DOTS:
     case OUTER:
+    case FEW:
     case FLAT: run_own(&r, threads); return;
     case BLAS:
         bpi_pool_run(threads, g->pieces, single ? run_blas_piece_f32 : run_blas_piece_f64, &r);

@@ -58,7 +58,7 @@ void bpi_gemm_run(const bpi_gemm *g, const bpi_finish *f, const void *a, const v
 /* Tells whether it is left to CBLAS. */
 bool bpi_gemm_is_blas(const bpi_gemm *g);
 /* Returns the name of the way that is taken for a product: "tiles", "small", "dots", "outer",
- * "flat", "blas" or "loops". */
+ * "few", "flat", "blas" or "loops". */
 const char *bpi_gemm_choice(const bpi_product *p, bp_dtype dtype);
 
 /* ---- the ways -------------------------------------------------------------------------------- */

@@ -7,12 +7,17 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
+/* With masks a part of a vector costs no more than the whole. */
+enum { PARTS_ARE_FREE = BPI_VEC_BITS == 512 };
+
 /* The first `count` lanes, count < LANES. */
 static inline vec_mask first_lanes(int64_t count) {
 #if BPI_VEC_BITS == 512
     return (vec_mask)((1u << count) - 1);
+#elif BPI_VEC_BITS == 256
+    return v_real(v_first((size_t)count));
 #else
-    static const real lanes[] = {0, 1, 2, 3, 4, 5, 6, 7};
+    static const real lanes[] = {0, 1, 2, 3};
     return v_less(v_load(lanes), v_set((real)count));
 #endif
 }
@@ -61,6 +66,31 @@ ALWAYS_INLINE void store_sum(const finish *f, vec sum, real *c, int64_t j, bool 
         v_store(c, value);
     if (f->moved)
         move_by(f, value, c, part, last);
+}
+
+/* ---- rows of sums ---------------------------------------------------------------------------- */
+
+/* Sums of a few rows that are not in registers until they are finished: columns of c at a time, so
+ * that they stay in the first cache, and from one row of sums to the next. */
+enum { CHUNK = 4096 / (int)sizeof(real), NEXT_SUMS = CHUNK + LANES };
+
+/* How many of the `left` columns are next: chunks as even as they can be. */
+static inline int64_t chunk_of(int64_t left) {
+    const int64_t chunks = (left + CHUNK - 1) / CHUNK;
+    const int64_t width = ((left + chunks - 1) / chunks + LANES - 1) / LANES * LANES;
+    return width < left ? width : left;
+}
+
+/* Finishes `count` sums of a row and stores them at c, which is column `column`. */
+static __attribute__((noinline)) void finish_row(const finish *f, const real *sums, int64_t column,
+                                                 int64_t count, real *c) {
+    int64_t j = 0;
+    for (; j + LANES <= count; j += LANES)
+        store_sum(f, v_load(sums + j), c + j, column + j, false, LANES);
+    if (j < count) {
+        const size_t last = (size_t)(count - j);
+        store_sum(f, v_load_part(sums + j, last), c + j, column + j, true, last);
+    }
 }
 
 #endif

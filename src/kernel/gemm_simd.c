@@ -11,6 +11,7 @@
  * sums in the order of k: the same bits however c is cut into tiles and blocks. */
 #include "gemm_simd.h"
 
+#include "gemm_few.h"
 #include "gemm_flat.h"
 #include "gemm_pack.h"
 #include "gemm_thin.h"
@@ -188,6 +189,8 @@ const bpi_gemm_kernels BPI_TABLE = {.tiles = gemm_tiles,
                                     .outer = gemm_outer,
 #if BPI_VEC_BITS == 512
                                     .flat = gemm_flat,
+#elif BPI_VEC_BITS == 256
+                                    .few = gemm_few,
 #endif
                                     .width = (BPI_VEC_BITS == 256 ? 4 : 1) * WIDE * LANES,
                                     .lanes = LANES};

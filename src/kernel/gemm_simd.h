@@ -25,18 +25,21 @@ enum {
     BPI_GEMM_PANEL = 64 * 1024,
     BPI_GEMM_OUTER = 4,         /* steps at most, of `outer` */
     BPI_GEMM_SMALL = 16,        /* rows and steps at most, of `small` */
+    BPI_GEMM_FEW_ROWS = 4,      /* rows of c at most, of `few` */
+    BPI_GEMM_SHORT_ROW = 6,     /* vectors at most of a short row of c, of `few` */
     BPI_GEMM_FLAT_ROWS = 4,     /* rows of c at most, of `flat` */
     BPI_GEMM_FLAT_VECTORS = 25, /* of a period: rows of 50, 100, 200 and 400 elements fill them */
 };
 
 /* `tiles` serves every shape. `small`: at most `lanes` columns and BPI_GEMM_SMALL rows and steps.
  * `dots`: rows of op(a) and columns of op(b) must be contiguous. `outer`: 1 <= k <= BPI_GEMM_OUTER
- * and rows of op(b) contiguous. `flat`, one block for all columns of at most BPI_GEMM_FLAT_ROWS
- * rows: b is not
- * transposed, has no gaps between its rows, and n >= lanes divides BPI_GEMM_FLAT_VECTORS * lanes;
- * NULL where there is none. `width`: the fewest columns of c that are worth a piece. */
+ * and rows of op(b) contiguous. `few`: at most BPI_GEMM_FEW_ROWS rows, b not transposed and
+ * n >= lanes. `flat`, one block for all columns of at most BPI_GEMM_FLAT_ROWS rows: b is not
+ * transposed, has no gaps between its rows, and n >= lanes divides BPI_GEMM_FLAT_VECTORS * lanes.
+ * `few` and `flat` are NULL where there is none. `width`: the fewest columns of c that are worth a
+ * piece. */
 typedef struct bpi_gemm_kernels {
-    bpi_gemm_kernel *tiles, *small, *dots, *outer, *flat;
+    bpi_gemm_kernel *tiles, *small, *dots, *outer, *few, *flat;
     int width, lanes;
 } bpi_gemm_kernels;
 

@@ -3,6 +3,8 @@
 #ifndef BPI_KERNEL_GEMM_THIN_H
 #define BPI_KERNEL_GEMM_THIN_H
 
+#include <string.h>
+
 #include "gemm_finish.h"
 #include "gemm_pack.h"
 
@@ -11,9 +13,11 @@
 /* A tile of dot products has DOT_ROWS rows at most, and as many columns as the registers allow. */
 enum { DOT_ROWS = 4, DOT_COLUMNS = 8 };
 #if BPI_VEC_BITS == 512
-static const int dot_columns[DOT_ROWS + 1] = {0, 8, 8, 4, 4};
+#define DOT_TILES(X) X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(1, 8) X(2, 8) X(3, 4) X(4, 4)
+static const int dot_columns_of[DOT_ROWS + 1] = {0, 8, 8, 4, 4};
 #else
-static const int dot_columns[DOT_ROWS + 1] = {0, 8, 4, 4, 2};
+#define DOT_TILES(X) X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(1, 8) X(2, 4) X(3, 4) X(4, 3)
+static const int dot_columns_of[DOT_ROWS + 1] = {0, 8, 4, 4, 3};
 #endif
 
 /* Adds the 128-bit parts of a vector. */
@@ -42,73 +46,86 @@ static inline void store_totals(const vec *v, real *total) {
 }
 
 typedef struct dot_call {
-    int64_t k, lda, ldb, ldc;
+    int64_t k, lda, ldb;
     const real *a, *b;
-    real *c;
-    int64_t column;
-    finish finish;
+    real *sums;
 } dot_call;
+
+/* Adds the products of LANES or, with `part`, `count` elements from k on. */
+ALWAYS_INLINE void add_dots(const dot_call *t, int rows, int columns, int64_t k, bool part,
+                            size_t count, vec *sum) {
+    vec x[DOT_ROWS];
+    V_UNROLL
+    for (int i = 0; i < rows; i++)
+        x[i] = part ? v_load_part(t->a + i * t->lda + k, count) : v_load(t->a + i * t->lda + k);
+    V_UNROLL
+    for (int j = 0; j < columns; j++) {
+        const real *b = t->b + j * t->ldb + k;
+        const vec y = part ? v_load_part(b, count) : v_load(b);
+        V_UNROLL
+        for (int i = 0; i < rows; i++)
+            sum[i * columns + j] = v_fma(x[i], y, sum[i * columns + j]);
+    }
+}
 
 ALWAYS_INLINE void run_dots(const dot_call *t, int rows, int columns) {
     vec sum[16];
-    int sums = (rows * columns + QUAD - 1) / QUAD * QUAD;
+    const int sums = (rows * columns + QUAD - 1) / QUAD * QUAD;
     V_UNROLL
     for (int i = 0; i < sums; i++)
         sum[i] = v_set(0);
-    for (int64_t k = 0; k < t->k; k += LANES) {
-        bool part = t->k - k < LANES;
-        size_t last = (size_t)(t->k - k);
-        vec x[DOT_ROWS];
-        V_UNROLL
-        for (int i = 0; i < rows; i++)
-            x[i] = part ? v_load_part(t->a + i * t->lda + k, last) : v_load(t->a + i * t->lda + k);
-        V_UNROLL
-        for (int j = 0; j < columns; j++) {
-            const real *b = t->b + j * t->ldb + k;
-            vec y = part ? v_load_part(b, last) : v_load(b);
-            V_UNROLL
-            for (int i = 0; i < rows; i++)
-                sum[i * columns + j] = v_fma(x[i], y, sum[i * columns + j]);
-        }
-    }
-    real total[16 + LANES] = {0}; /* what is there may be denormal, which is slow */
+    int64_t k = 0;
+    for (; k + LANES <= t->k; k += LANES)
+        add_dots(t, rows, columns, k, false, LANES, sum);
+    if (k < t->k)
+        add_dots(t, rows, columns, k, true, (size_t)(t->k - k), sum);
+    real total[16];
     V_UNROLL
     for (int i = 0; i < sums; i += QUAD)
         store_totals(sum + i, total + i);
+    V_UNROLL
     for (int i = 0; i < rows; i++)
-        for (int j = 0; j < columns; j += LANES) {
-            int count = columns - j < LANES ? columns - j : LANES;
-            store_sum(&t->finish, v_load(total + i * columns + j), t->c + i * t->ldc + j,
-                      t->column + j, count < LANES, (size_t)count);
-        }
+        V_UNROLL
+        for (int j = 0; j < columns; j++)
+            t->sums[i * NEXT_SUMS + j] = total[i * columns + j];
 }
 
 #define DOTS(rows, columns) \
     static void dots_##rows##_##columns(const dot_call *t) { run_dots(t, rows, columns); }
 #define DOTS_ENTRY(rows, columns) [rows][columns] = dots_##rows##_##columns,
-#define DOT_TILES(X) X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(1, 8) X(2, 4) X(2, 8) X(3, 4) X(4, 2) X(4, 4)
 DOT_TILES(DOTS)
 static void (*const dot_tiles[DOT_ROWS + 1][DOT_COLUMNS + 1])(const dot_call *) = {
     DOT_TILES(DOTS_ENTRY)};
 
+/* The sums of columns j to j_end of c; the last tile may repeat some of those of the one before. */
+static void dot_columns(dot_call t, const real *b, int rows, int64_t j, int64_t j_end) {
+    const int64_t first = j, columns = j_end - j < dot_columns_of[rows] ? 1 : dot_columns_of[rows];
+    real *sums = t.sums;
+    while (j < j_end) {
+        j = j_end - j < columns ? j_end - columns : j;
+        t.b = b + j * t.ldb;
+        t.sums = sums + (j - first);
+        dot_tiles[rows][columns](&t);
+        j += columns;
+    }
+}
+
 static void gemm_dots(const bpi_gemm_work *work, const bpi_block *block, void *panel) {
-    (void)panel;
     const bpi_product *p = work->product;
-    dot_call t = {
-        .k = p->k, .lda = p->transpose_a ? 1 : p->lda, .ldb = p->transpose_b ? p->ldb : 1};
-    t.ldc = p->ldc;
-    t.finish = finish_of(work);
+    const finish f = finish_of(work);
+    dot_call t = {.k = p->k,
+                  .lda = p->transpose_a ? 1 : p->lda,
+                  .ldb = p->transpose_b ? p->ldb : 1,
+                  .sums = panel};
     for (int64_t i = block->row; i < block->row_end; i += DOT_ROWS) {
         int rows = (int)(block->row_end - i < DOT_ROWS ? block->row_end - i : DOT_ROWS);
         t.a = (const real *)work->a + i * t.lda;
-        int columns = dot_columns[rows];
-        for (int64_t j = block->column; j < block->column_end; j += columns) {
-            if (block->column_end - j < columns)
-                columns = 1;
-            t.b = (const real *)work->b + j * t.ldb;
-            t.c = (real *)work->c + i * t.ldc + j;
-            t.column = j;
-            dot_tiles[rows][columns](&t);
+        for (int64_t j = block->column, count; j < block->column_end; j += count) {
+            count = chunk_of(block->column_end - j);
+            dot_columns(t, work->b, rows, j, j + count);
+            for (int r = 0; r < rows; r++)
+                finish_row(&f, t.sums + r * NEXT_SUMS, j, count,
+                           (real *)work->c + (i + r) * p->ldc + j);
         }
     }
 }
@@ -149,148 +166,299 @@ static void gemm_small(const bpi_gemm_work *work, const bpi_block *block, void *
 /* Products of at most MAX_DEPTH columns by rows: a sum of outer products in one pass over c. */
 enum { MAX_DEPTH = BPI_GEMM_OUTER };
 
-/* What is known when the loops are compiled: the depth, and whether c is read, and whether it has
- * no more to it than sums (no bias, no relu, nothing moved). */
+/* What becomes of the sums: c is given them; they are added to c; c times beta is added, and
+ * another array may be moved; or all that a product can be finished with. */
+enum outcome { GIVEN, ADDED, SCALED, ANYTHING };
+
+/* What is known when the loops are compiled. */
 typedef struct outer_kind {
     int depth;
-    bool add, bare;
+    enum outcome outcome;
 } outer_kind;
 
-/* `count` lanes at column j of a row of c, x[] being alpha times the row of op(a). */
-ALWAYS_INLINE void outer_step(const finish *f, outer_kind kind, const vec *x, const real *b,
-                              int64_t ldb, real *c, int64_t j, bool part, size_t count) {
-    vec sum = v_mul(x[0], part ? v_load_part(b, count) : v_load(b));
+/* A row of alpha op(a), each element in all lanes; `step` elements from one to the next. */
+ALWAYS_INLINE void set_row(const real *a, int64_t step, real alpha, int depth, vec *x) {
+    V_UNROLL
+    for (int k = 0; k < depth; k++)
+        x[k] = v_set(alpha * a[k * step]);
+}
+
+/* `count` lanes of each row of op(b). */
+ALWAYS_INLINE void load_rows(const real *b, int64_t ldb, int depth, bool part, size_t count,
+                             vec *y) {
+    V_UNROLL
+    for (int k = 0; k < depth; k++)
+        y[k] = part ? v_load_part(b + k * ldb, count) : v_load(b + k * ldb);
+}
+
+/* What c gets there, before bias and relu: the same bits whatever the outcome is called. */
+ALWAYS_INLINE vec outer_sum(const finish *f, outer_kind kind, const vec *x, const vec *y,
+                            const real *c, bool part, size_t count) {
+    vec sum;
+    if (kind.outcome == GIVEN || (kind.outcome == ANYTHING && f->beta == 0)) {
+        sum = v_mul(x[0], y[0]);
+    } else {
+        sum = part ? v_load_part(c, count) : v_load(c);
+        sum = v_fma(x[0], y[0], kind.outcome == ADDED ? sum : v_mul(v_set(f->beta), sum));
+    }
     V_UNROLL
     for (int k = 1; k < kind.depth; k++)
-        sum = v_fma(x[k], part ? v_load_part(b + k * ldb, count) : v_load(b + k * ldb), sum);
-    if (kind.add && (kind.bare || f->beta != 0))
-        sum = v_fma(v_set(f->beta), part ? v_load_part(c, count) : v_load(c), sum);
-    if (!kind.bare)
+        sum = v_fma(x[k], y[k], sum);
+    return sum;
+}
+
+/* The same, finished and stored at c, which is column j. */
+ALWAYS_INLINE void outer_step(const finish *f, outer_kind kind, const vec *x, const vec *y, real *c,
+                              int64_t j, bool part, size_t count) {
+    vec sum = outer_sum(f, kind, x, y, c, part, count);
+    if (kind.outcome == ANYTHING)
         sum = decorate(f, sum, j, part, count);
     if (part)
         v_store_part(c, sum, count);
     else
         v_store(c, sum);
-    if (!kind.bare && f->moved)
+    if (kind.outcome >= SCALED && f->moved)
         move_by(f, sum, c, part, count);
 }
 
-/* Row i of alpha op(a), each element in all lanes. */
-ALWAYS_INLINE void set_row(const bpi_product *p, const real *a, real alpha, int64_t i, int depth,
-                           vec *x) {
-    a += i * (p->transpose_a ? 1 : p->lda);
-    V_UNROLL
-    for (int k = 0; k < depth; k++)
-        x[k] = v_set(alpha * a[k * (p->transpose_a ? p->lda : 1)]);
-}
+/* ---- row by row */
 
 /* Where the second vector of a row starts, so that it and those behind it are aligned in c: a store
- * across two cache lines costs two. A short row has no use for it. */
+ * across two cache lines costs two. A short row has no use for it, nor has any where storing part
+ * of a vector costs more. */
 static inline int64_t first_part(const real *c, int64_t n) {
-    return n < 4 * LANES ? 0 : (int64_t)(-((uintptr_t)c / sizeof(real)) % LANES);
+    if (!PARTS_ARE_FREE || n < 4 * LANES)
+        return 0;
+    return (int64_t)(-((uintptr_t)c / sizeof(real)) % LANES);
 }
 
-/* Row by row. */
+/* `count` elements of c at column j of a block that starts at column `first`. */
+ALWAYS_INLINE void outer_part(const finish *f, outer_kind kind, const vec *x, const real *b,
+                              int64_t ldb, real *c, int64_t first, int64_t j, bool part,
+                              int64_t count) {
+    vec y[MAX_DEPTH];
+    load_rows(b + j, ldb, kind.depth, part, (size_t)count, y);
+    outer_step(f, kind, x, y, c + j, first + j, part, (size_t)count);
+}
+
+/* Where parts of vectors are slow a row ends with a whole one, which repeats some elements of the
+ * one before: it is computed before those are stored. */
 ALWAYS_INLINE void outer_by_rows(const bpi_gemm_work *work, const bpi_block *block,
                                  outer_kind kind) {
-    int64_t ldb = work->product->ldb, first = block->column, n = block->column_end - first;
-    const real *b = (const real *)work->b + first;
-    finish f = finish_of(work);
-    for (int64_t i = block->row; i < block->row_end; i++) {
-        real *c = (real *)work->c + i * work->product->ldc + first;
-        vec x[MAX_DEPTH];
-        set_row(work->product, work->a, f.alpha, i, kind.depth, x);
-        int64_t j = kind.add ? 0 : first_part(c, n);
-        if (j > 0)
-            outer_step(&f, kind, x, b, ldb, c, first, true, (size_t)j);
-        for (; j + LANES <= n; j += LANES)
-            outer_step(&f, kind, x, b + j, ldb, c + j, first + j, false, LANES);
-        if (j < n)
-            outer_step(&f, kind, x, b + j, ldb, c + j, first + j, true, (size_t)(n - j));
-    }
-}
-
-/* Rows of c without gaps, as one array in whole vectors, aligned where the block is: a store across
- * two cache lines costs two, and a load from where part of a vector was just stored waits. A vector
- * that rows share takes its lanes from all of them. `b` holds the rows of op(b), each `ldb` elements
- * and going on from its start again after n. */
-ALWAYS_INLINE void outer_by_vectors(const bpi_gemm_work *work, const bpi_block *block,
-                                    outer_kind kind, const real *b, int64_t ldb) {
     const bpi_product p = *work->product;
-    const real *a = work->a;
+    const int64_t first = block->column, n = block->column_end - first;
+    const int64_t row_a = p.transpose_a ? 1 : p.lda, step_a = p.transpose_a ? p.lda : 1;
+    const real *a = (const real *)work->a + block->row * row_a, *b = (const real *)work->b + first;
+    real *c = (real *)work->c + block->row * p.ldc + first;
     const finish f = finish_of(work);
-    real *c = (real *)work->c + block->row * p.n;
-    int64_t i = block->row, first = 0; /* of row i, `first` elements are done */
-    vec x[MAX_DEPTH], shared[MAX_DEPTH];
-    set_row(&p, a, f.alpha, i, kind.depth, x);
-    for (;;) {
-        const int64_t whole = (p.n - first) / LANES * LANES;
-        const real *row = b + first;
-        for (int64_t j = 0; j < whole; j += LANES)
-            outer_step(&f, kind, x, row + j, ldb, c + j, 0, false, LANES);
-        c += whole;
-        int64_t filled = p.n - first - whole;
+    const bool bare = !f.bias && !f.relu && !f.moved;
+    const bool repeat = !PARTS_ARE_FREE && bare && n > LANES && n % LANES != 0;
+    for (int64_t i = block->row; i < block->row_end; i++, a += row_a, c += p.ldc) {
+        vec x[MAX_DEPTH], y[MAX_DEPTH], end = v_set(0);
+        set_row(a, step_a, f.alpha, kind.depth, x);
+        if (repeat) {
+            load_rows(b + n - LANES, p.ldb, kind.depth, false, LANES, y);
+            end = outer_sum(&f, kind, x, y, c + n - LANES, false, LANES);
+        }
+        int64_t j = bare && f.beta == 0 ? first_part(c, n) : 0;
+        if (j > 0)
+            outer_part(&f, kind, x, b, p.ldb, c, first, 0, true, j);
+        for (; j + LANES <= n; j += LANES)
+            outer_part(&f, kind, x, b, p.ldb, c, first, j, false, LANES);
+        if (repeat)
+            v_store(c + n - LANES, end);
+        else if (j < n)
+            outer_part(&f, kind, x, b, p.ldb, c, first, j, true, n - j);
+    }
+}
+
+/* ---- period by period */
+
+/* Rows of c without gaps: as many as end where a vector does are a period, which is done in whole
+ * vectors, aligned where the block is. A store across two cache lines costs two, and a load from
+ * where part of a vector was just stored waits. A vector that rows share takes its lanes from all
+ * of them. Rows of op(b) are there as often as there are rows in a period. */
+typedef struct periods {
+    const real *b;
+    int64_t ldb, rows;
+} periods;
+
+/* A group: periods side by side that share what is loaded of b. */
+typedef struct outer_group {
+    const real *a, *b;
+    real *c;
+    int64_t next_a, row_a, step_a; /* from one period, one row, one step of k to the next */
+    int64_t ldb, next_c;
+} outer_group;
+
+/* `count` vectors of each period. */
+ALWAYS_INLINE void group_vectors(const finish *f, outer_kind kind, int together, const vec *x,
+                                 const real *b, int64_t ldb, real *c, int64_t next_c,
+                                 size_t count) {
+    const int unrolled = BPI_VEC_BITS != 256 || together > 1 ? 1 : kind.depth == 1 ? 4 : 2;
+    const size_t n = count * LANES, step = (size_t)unrolled * LANES;
+    size_t j = 0;
+    for (; j + step <= n; j += step)
         V_UNROLL
-        for (int k = 0; k < kind.depth; k++)
-            shared[k] = x[k];
-        for (; filled < LANES && i + 1 < block->row_end; filled += p.n) {
-            set_row(&p, a, f.alpha, ++i, kind.depth, x);
+        for (size_t u = 0; u < step; u += LANES) {
+            vec y[MAX_DEPTH];
+            load_rows(b + j + u, ldb, kind.depth, false, LANES, y);
             V_UNROLL
-            for (int k = 0; k < kind.depth; k++)
-                shared[k] = v_select(first_lanes(filled), shared[k], x[k]);
+            for (int t = 0; t < together; t++)
+                outer_step(f, kind, x + t * kind.depth, y, c + t * next_c + j + u, 0, false, LANES);
         }
-        if (filled < LANES) {
-            if (filled > 0)
-                outer_step(&f, kind, shared, row + whole, ldb, c, 0, true, (size_t)filled);
+    for (; step > LANES && j < n; j += LANES) {
+        vec y[MAX_DEPTH];
+        load_rows(b + j, ldb, kind.depth, false, LANES, y);
+        V_UNROLL
+        for (int t = 0; t < together; t++)
+            outer_step(f, kind, x + t * kind.depth, y, c + t * next_c + j, 0, false, LANES);
+    }
+}
+
+/* A row of each period. */
+ALWAYS_INLINE void group_rows(const finish *f, int depth, int together, const outer_group *g,
+                              const real *a, vec *x) {
+    V_UNROLL
+    for (int t = 0; t < together; t++)
+        set_row(a + t * g->next_a, g->step_a, f->alpha, depth, x + t * depth);
+}
+
+ALWAYS_INLINE void run_group(const finish *f, outer_kind kind, int together, size_t n,
+                             const outer_group *g) {
+    vec x[4 * MAX_DEPTH], shared[4 * MAX_DEPTH];
+    const real *a = g->a, *b = g->b;
+    real *c = g->c;
+    group_rows(f, kind.depth, together, g, a, x);
+    for (size_t left = n;;) {
+        size_t count = left / LANES, filled = left % LANES;
+        group_vectors(f, kind, together, x, b, g->ldb, c, g->next_c, count);
+        if (filled == 0)
             return;
-        }
-        outer_step(&f, kind, shared, row + whole, ldb, c, 0, false, LANES);
+        b += count * LANES;
+        c += count * LANES;
+        V_UNROLL
+        for (int k = 0; k < together * kind.depth; k++)
+            shared[k] = x[k];
+        do {
+            const vec_mask before = first_lanes((int64_t)filled);
+            a += g->row_a;
+            group_rows(f, kind.depth, together, g, a, x);
+            V_UNROLL
+            for (int k = 0; k < together * kind.depth; k++)
+                shared[k] = v_select(before, shared[k], x[k]);
+            filled += n;
+        } while (filled < LANES);
+        vec y[MAX_DEPTH];
+        load_rows(b, g->ldb, kind.depth, false, LANES, y);
+        V_UNROLL
+        for (int t = 0; t < together; t++)
+            outer_step(f, kind, shared + t * kind.depth, y, c + t * g->next_c, 0, false, LANES);
+        b += LANES;
         c += LANES;
-        first = p.n - (filled - LANES);
+        left = filled - LANES;
     }
 }
 
-/* Copies a row of n elements and its start again, LANES more in all. */
-static void copy_around(const real *b, int64_t n, real *copy) {
-    for (int64_t j = 0, from = 0; j < n + LANES; j++) {
-        copy[j] = b[from];
-        from = from + 1 < n ? from + 1 : 0;
+/* Groups of `together` periods as far as they go, from row i: returns the first that is left. */
+ALWAYS_INLINE int64_t run_groups(const bpi_gemm_work *work, int64_t i, int64_t row_end,
+                                 outer_kind kind, int together, const periods *all) {
+    const bpi_product p = *work->product;
+    const int64_t row_a = p.transpose_a ? 1 : p.lda, rows = all->rows;
+    const finish f = finish_of(work);
+    outer_group g = {.b = all->b, .ldb = all->ldb, .next_a = rows * row_a, .next_c = rows * p.n};
+    g.row_a = row_a;
+    g.step_a = p.transpose_a ? p.lda : 1;
+    for (; i + together * rows <= row_end; i += together * rows) {
+        g.a = (const real *)work->a + i * row_a;
+        g.c = (real *)work->c + i * p.n;
+        run_group(&f, kind, together, (size_t)p.n, &g);
     }
+    return i;
 }
 
-ALWAYS_INLINE void run_outer(const bpi_gemm_work *work, const bpi_block *block, outer_kind kind,
-                             void *panel) {
+/* Whether a block goes by periods: where that is faster. */
+static bool has_periods(const bpi_gemm_work *work, const bpi_block *block, enum outcome outcome) {
     const bpi_product *p = work->product;
-    int64_t ldb = p->n + LANES, bytes = kind.depth * ldb * (int64_t)sizeof(real);
-    bool whole = block->column == 0 && block->column_end == p->n && p->ldc == p->n;
-    bool same_everywhere = !work->finish->bias && !work->finish->relu;
-    if (!whole || !kind.add || !same_everywhere || p->n % LANES == 0 || bytes > BPI_GEMM_PANEL ||
-        block->row_end - block->row < 16) {
-        outer_by_rows(work, block, kind);
-        return;
-    }
-    for (int k = 0; k < kind.depth; k++)
-        copy_around((const real *)work->b + k * p->ldb, p->n, (real *)panel + k * ldb);
-    outer_by_vectors(work, block, kind, panel, ldb);
+    if (block->column > 0 || block->column_end < p->n || p->ldc != p->n || outcome == ANYTHING ||
+        block->row_end - block->row < 16)
+        return false;
+    return !PARTS_ARE_FREE || (outcome != GIVEN && p->n % LANES != 0);
 }
 
-ALWAYS_INLINE void run_outer_of_depth(const bpi_gemm_work *work, const bpi_block *block, int depth,
-                                      void *panel) {
-    const bpi_finish *f = work->finish;
-    if (f->bias || f->relu || f->moved)
-        run_outer(work, block, (outer_kind){depth, true, false}, panel);
-    else if (f->beta != 0)
-        run_outer(work, block, (outer_kind){depth, true, true}, panel);
+/* Finds the period and copies the rows of op(b) for it; no rows where there is no room in the
+ * first cache. */
+static periods find_periods(const bpi_product *p, const real *b, real *copy) {
+    enum { MOST = 16 * 1024 / (int)sizeof(real) };
+    int64_t rows = 1;
+    while (rows * p->n % LANES != 0)
+        rows *= 2;
+    if (rows == 1)
+        return (periods){b, p->ldb, rows};
+    if (p->k * rows * p->n > MOST)
+        return (periods){NULL, 0, 0};
+    for (int64_t k = 0; k < p->k; k++)
+        for (int64_t r = 0; r < rows; r++)
+            memcpy(copy + (k * rows + r) * p->n, b + k * p->ldb, (size_t)p->n * sizeof(real));
+    return (periods){copy, rows * p->n, rows};
+}
+
+/* Addresses that differ by multiples of this compete for the same lines of the first cache, and
+ * stores are mistaken for what loads look for. */
+enum { SAME_PLACE = 2048 };
+
+static enum outcome outcome_of(const bpi_finish *f) {
+    if (f->bias || f->relu || (f->moved && f->beta == 0))
+        return ANYTHING;
+    if (f->moved || (f->beta != 0 && f->beta != 1))
+        return SCALED;
+    return f->beta == 0 ? GIVEN : ADDED;
+}
+
+/* By periods as far as they go: returns the first row that is left. To be added to c is to be added
+ * to beta times c where that costs little. */
+ALWAYS_INLINE int64_t run_periods(const bpi_gemm_work *work, const bpi_block *block, int depth,
+                                  enum outcome outcome, const periods *all) {
+    enum { TOGETHER = 4 };
+    const outer_kind given = {depth, GIVEN}, added = {depth, ADDED}, scaled = {depth, SCALED};
+    const bool apart = all->rows * work->product->n * (int64_t)sizeof(real) % SAME_PLACE != 0;
+    int64_t i = block->row;
+    if (PARTS_ARE_FREE && outcome == ADDED)
+        return run_groups(work, i, block->row_end, added, 1, all);
+    if (BPI_VEC_BITS == 256 && depth == 1 && apart && outcome == ADDED)
+        i = run_groups(work, i, block->row_end, added, TOGETHER, all);
+    if (outcome != GIVEN)
+        return run_groups(work, i, block->row_end, scaled, 1, all);
+    if (BPI_VEC_BITS == 256 && depth == 1 && apart)
+        return run_groups(work, i, block->row_end, given, TOGETHER, all);
+    if (BPI_VEC_BITS == 256 && depth > 1)
+        return run_groups(work, i, block->row_end, given, 1, all);
+    return i;
+}
+
+ALWAYS_INLINE void run_outer(const bpi_gemm_work *work, const bpi_block *block, int depth,
+                             void *panel) {
+    const enum outcome outcome = outcome_of(work->finish);
+    bpi_block rest = *block;
+    periods all = {0};
+    if (has_periods(work, block, outcome))
+        all = find_periods(work->product, work->b, panel);
+    if (all.rows > 0)
+        rest.row = run_periods(work, block, depth, outcome, &all);
+    if (PARTS_ARE_FREE && outcome == GIVEN)
+        outer_by_rows(work, &rest, (outer_kind){depth, GIVEN});
+    else if (PARTS_ARE_FREE && outcome == ADDED)
+        outer_by_rows(work, &rest, (outer_kind){depth, ADDED});
     else
-        run_outer(work, block, (outer_kind){depth, false, true}, panel);
+        outer_by_rows(work, &rest, (outer_kind){depth, ANYTHING});
 }
 
 static void gemm_outer(const bpi_gemm_work *work, const bpi_block *block, void *panel) {
     switch (work->product->k) {
-    case 1: run_outer_of_depth(work, block, 1, panel); break;
-    case 2: run_outer_of_depth(work, block, 2, panel); break;
-    case 3: run_outer_of_depth(work, block, 3, panel); break;
-    default: run_outer_of_depth(work, block, 4, panel); break;
+    case 1: run_outer(work, block, 1, panel); break;
+    case 2: run_outer(work, block, 2, panel); break;
+    case 3: run_outer(work, block, 3, panel); break;
+    default: run_outer(work, block, 4, panel); break;
     }
 }
 

@@ -128,7 +128,7 @@ static __attribute__((noinline)) void fetch_tile(const tile_call *t, int rows, i
 
 /* With masks a load of a part costs no more than one of the whole; with those of 256 bits little
  * more, which counts in large tiles. */
-#define PARTS_ARE_FREE(rows) (BPI_VEC_BITS == 512 || (BPI_VEC_BITS == 256 && rows < 4))
+#define READ_PARTLY(rows) (BPI_VEC_BITS == 512 || (BPI_VEC_BITS == 256 && rows < 4))
 
 ALWAYS_INLINE void run_tile(const tile_call *t, int rows, int wide, bool copying) {
     vec sum[24], done[24];
@@ -139,7 +139,7 @@ ALWAYS_INLINE void run_tile(const tile_call *t, int rows, int wide, bool copying
         sum[i] = v_set(0);
     if (copying)
         sum_tile(t, rows, wide, COPYING, sum);
-    else if (PARTS_ARE_FREE(rows) || (t->last < LANES && !t->packed))
+    else if (READ_PARTLY(rows) || (t->last < LANES && !t->packed))
         sum_tile(t, rows, wide, PARTLY, sum);
     else
         sum_tile(t, rows, wide, WHOLE, sum);
@@ -167,8 +167,12 @@ ALWAYS_INLINE void run_tile(const tile_call *t, int rows, int wide, bool copying
     X(1, 1)         \
     X(1, 2)         \
     X(1, 3) X(1, 4) X(2, 1) X(2, 2) X(3, 1) X(3, 2) X(4, 1) X(4, 2) X(5, 1) X(5, 2) X(6, 1) X(6, 2)
-#define WIDER(X) X(1, 5) X(1, 6) X(1, 7) X(1, 8) X(2, 3) X(2, 4) X(3, 3) X(3, 4)
+#define WIDER(X) X(2, 3) X(2, 4) X(3, 3) X(3, 4)
 #define MORE_REGISTERS(X)                                                                   \
+    X(1, 5)                                                                                 \
+    X(1, 6)                                                                                 \
+    X(1, 7)                                                                                 \
+    X(1, 8)                                                                                 \
     X(2, 5)                                                                                 \
     X(2, 6)                                                                                 \
     X(2, 7)                                                                                 \
@@ -181,7 +185,7 @@ ALWAYS_INLINE void run_tile(const tile_call *t, int rows, int wide, bool copying
 static const int widest[ROWS + 1] = {0, 8, 8, 6, 6, 3, 3, 3, 3};
 #elif BPI_VEC_BITS == 256
 #define TILES(X) FEW_ROWS(X) WIDER(X)
-static const int widest[ROWS + 1] = {0, 8, 4, 4, 2, 2, 2};
+static const int widest[ROWS + 1] = {0, 4, 4, 4, 2, 2, 2};
 #else
 #define TILES(X) FEW_ROWS(X)
 static const int widest[ROWS + 1] = {0, 4, 2, 2, 2, 2, 2};
