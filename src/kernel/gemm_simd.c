@@ -134,8 +134,8 @@ static finish finish_at(const bpi_gemm_work *work, int64_t k0, int64_t depth) {
 
 static enum storing storing_of(const finish *f) {
     if (f->bias || f->relu || (f->moved && f->beta == 0))
-        return FINISHED;
-    return f->moved ? MOVING : f->beta != 0 ? ADDED : BARE;
+        return STORE_FINISHED;
+    return f->moved ? STORE_MOVING : f->beta != 0 ? STORE_ADDED : STORE_BARE;
 }
 
 /* How many of the `left` columns the next chunk takes: as many chunks as there must be, as even as

@@ -13,7 +13,7 @@ enum { ROWS = 6, WIDE = 2 };
 
 /* How the sums of a tile are stored: in any way; or without bias and relu, overwriting c, added to
  * it, or added to it while another array moves. */
-enum storing { FINISHED, BARE, ADDED, MOVING };
+enum storing { STORE_FINISHED, STORE_BARE, STORE_ADDED, STORE_MOVING };
 
 /* One tile: k steps; `column` is its first one in c, which uses `last` lanes of the last vector. */
 typedef struct tile_call {
@@ -144,18 +144,18 @@ ALWAYS_INLINE void run_tile(const tile_call *t, int rows, int wide, bool copying
     else
         sum_tile(t, rows, wide, WHOLE, sum);
     const bool large = BPI_VEC_BITS == 256 && rows >= ROWS - 1 && wide == WIDE && t->last == LANES;
-    if (large && t->storing == BARE) {
+    if (large && t->storing == STORE_BARE) {
         store_sums(t, rows, sum, false);
         return;
     }
-    if (large && t->storing == ADDED) {
+    if (large && t->storing == STORE_ADDED) {
         store_sums(t, rows, sum, true);
         return;
     }
     V_UNROLL
     for (int i = 0; i < rows * wide; i++)
         done[i] = sum[i]; /* a copy, so that the sums stay in registers */
-    if (large && t->storing == MOVING)
+    if (large && t->storing == STORE_MOVING)
         store_moving(t, rows, done);
     else
         store_tile(t, rows, wide, done);

@@ -73,18 +73,19 @@ static inline void store_pair(real *p, pair a) {
 }
 
 static inline pair load_rest(const real *p, size_t k) {
-    if (k <= LANES)
+    if (k < LANES)
         return (pair){v_load_part(p, k), v_set(0)};
     return (pair){v_load(p), v_load_part(p + LANES, k - LANES)};
 }
 
 static inline void store_rest(real *p, pair a, size_t k) {
-    if (k <= LANES) {
+    if (k < LANES) {
         v_store_part(p, a.first, k);
         return;
     }
     v_store(p, a.first);
-    v_store_part(p + LANES, a.second, k - LANES);
+    if (k > LANES) /* where there is nothing to store, that takes longer than to ask */
+        v_store_part(p + LANES, a.second, k - LANES);
 }
 #endif
 
