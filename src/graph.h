@@ -77,7 +77,7 @@ typedef struct bpi_bucket {
 } bpi_bucket;
 
 struct bp_model {
-    pthread_mutex_t lock;     /* around the table of variables */
+    pthread_mutex_t lock;     /* around the variables: their table and their arena */
     bpi_variable **variables; /* in the order in which they were made */
     size_t count, capacity;
     bpi_bucket *buckets; /* hash table by name; size is a power of two */

@@ -76,21 +76,23 @@ void bpi_leaf_own(bp_graph *graph, bpi_leaf *leaf, void *data) {
     graph->leaves = leaf;
 }
 
-/* Memory for the values of a leaf: small ones in the arena, large ones on their own. */
+/* Memory for the values of a leaf: small ones in the arena, large ones on their own, and small ones
+ * that were pointed elsewhere, for that may happen again and again. Without memory the leaf stays
+ * as it is. */
 static void *leaf_memory(bp_graph *graph, bpi_leaf *leaf, const bp_type *type) {
     enum { SMALL = 2048 };
     size_t bytes = (size_t)bpi_count(&type->shape) * bp_dtype_size(type->dtype);
-    bool small = bytes <= SMALL;
+    bool small = bytes <= SMALL && !leaf->pointed;
     void *data = small ? bpi_arena_alloc(&graph->arena, bytes) : bpi_alloc_zeroed(bytes);
+    if (!data)
+        return bpi_graph_fail(graph, BP_ERR_MEMORY, "out of memory for %zu bytes of values", bytes);
     leaf->data = data;
     leaf->owned = false;
     graph->pointings++;
-    if (data && small)
+    if (small)
         memset(data, 0, bytes);
-    else if (data)
-        bpi_leaf_own(graph, leaf, data);
     else
-        bpi_graph_fail(graph, BP_ERR_MEMORY, "out of memory for %zu bytes of values", bytes);
+        bpi_leaf_own(graph, leaf, data);
     return data;
 }
 

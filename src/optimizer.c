@@ -231,11 +231,11 @@ static void set_rate(bp_optimizer *optimizer, int k, double rate) {
 /* The first rate is the learning rate and the others are 0, unless the rule has a schedule. */
 static void set_rates(bp_optimizer *optimizer) {
     const bp_rule *rule = optimizer->rule;
-    double rates[BP_MAX_RATES] = {optimizer->lr};
     if (!rule->schedule) {
         set_rate(optimizer, 0, optimizer->lr);
         return;
     }
+    double rates[BP_MAX_RATES] = {optimizer->lr};
     rule->schedule(optimizer->config, optimizer->lr, optimizer->steps + 1, rates);
     for (int k = 0; k < rule->rates; k++)
         set_rate(optimizer, k, rates[k]);

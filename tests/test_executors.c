@@ -212,8 +212,62 @@ START_TEST(tiny_results_are_flushed) {
 }
 END_TEST
 
+/* Integer division can fail, so that it is part of no chain, and chains are what broadcasts. */
+START_TEST(integers_are_divided_with_broadcasting) {
+    static const bp_shape shapes[][2] = {{{2, {2, 300}}, {1, {300}}},
+                                         {{1, {300}}, {1, {1}}},
+                                         {{0, {0}}, {1, {300}}},
+                                         {{2, {2, 1}}, {1, {300}}}};
+    int32_t values[600], got[2][600];
+    for (int k = 0; k < 600; k++)
+        values[k] = 7 * k % 100 + 1;
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+        for (int executor = 0; executor < 2; executor++) {
+            bp_graph *own = bp_graph_new(model);
+            bp_set_executor(own, executor ? BP_NAIVE : BP_PLANNED);
+            bp_tensor *x = bp_input(own, "x", BP_I32, shapes[s][0]);
+            bp_tensor *y = bp_input(own, "y", BP_I32, shapes[s][1]), *q = bp_div(x, y);
+            bp_write(x, values);
+            bp_write(y, values);
+            size_t bytes = (size_t)bp_tensor_count(q) * sizeof **got;
+            ck_assert_msg(bp_read(q, got[executor], bytes) == BP_OK, "%s", bp_error(own));
+            ck_assert(executor == 0 || memcmp(got[0], got[1], bytes) == 0);
+            ck_assert_int_eq(got[executor][0], 1);
+            bp_graph_free(own);
+        }
+}
+END_TEST
+
+/* y = d/dx sum(x³) */
+static bp_tensor *lower_slope(bp_tensor *const *x, int count, const bp_attr *attrs) {
+    (void)count, (void)attrs;
+    bp_tensor *sum = bp_sum(bp_mul(bp_square(x[0]), x[0]), BP_ALL, false), *slope = NULL;
+    return bp_grads(&sum, NULL, 1, x, 1, &slope) == BP_OK ? slope : NULL;
+}
+
+START_TEST(an_op_may_be_lowered_to_a_gradient) {
+    static const bp_op slope_op = {
+        .name = "slope", .arity = 1, .operands = {{"x", false}}, .lower = lower_slope};
+    const double values[] = {1, 2, 3};
+    double got[3];
+    for (int executor = 0; executor < 2; executor++) {
+        bp_graph *own = bp_graph_new(model);
+        bp_set_executor(own, executor ? BP_NAIVE : BP_PLANNED);
+        bp_tensor *x = bp_input(own, "x", BP_F64, BP_SHAPE(3)), *twice = bp_add(x, x);
+        bp_tensor *y = bp_neg(bp_add(bp_record(&slope_op, &twice, 1, NULL), x));
+        bp_write(x, values);
+        ck_assert_msg(bp_read(y, got, sizeof got) == BP_OK, "%s", bp_error(own));
+        for (int k = 0; k < 3; k++)
+            ck_assert_double_eq_tol(got[k], -(12 * values[k] * values[k] + values[k]), 1e-12);
+        bp_graph_free(own);
+    }
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {
+        integers_are_divided_with_broadcasting,
+        an_op_may_be_lowered_to_a_gradient,
         a_planned_and_a_naive_step_agree,
         deep_steps_agree,
         a_kernel_that_writes_outside_is_named,

@@ -9,7 +9,7 @@
 #include "graph.h"
 #include "suite.h"
 
-/* ---- initialisers --------------------------------------------------------------------------- */
+/* ---- initialisers ---------------------------------------------------------------------------- */
 
 enum { MANY = 40000 };
 
@@ -171,7 +171,7 @@ START_TEST(a_parameter_does_not_depend_on_what_was_made_before_it) {
 }
 END_TEST
 
-/* ---- the linear layer ----------------------------------------------------------------------- */
+/* ---- the linear layer ------------------------------------------------------------------------ */
 
 START_TEST(linear_is_x_times_weight_plus_bias) {
     const double x[] = {1, 2, 3, 4, 5, 6}, w[] = {1, -1, 0.5, 2, 0, 3}, b[] = {10, 20};

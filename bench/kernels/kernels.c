@@ -1,6 +1,6 @@
-/* The kernels of backprop as a user reaches them: a plan that is replayed. Adam's update is the
- * kernel alone, given a gradient as PyTorch's is: a step of a plan also computes a loss, which reads
- * 8 bytes an element beside the 28 of the update. A process that answers
+/* The kernels of backprop as a user reaches them, a plan that is replayed; but Adam's update, which
+ * is the kernel alone, given a gradient as PyTorch's is: a step of a plan also computes a loss, and
+ * reads 8 bytes an element for it beside the 28 of the update. A process that answers
  *
  *     run CASE forward|both SIZE ROWS COLUMNS MS   -> "time MIN MEDIAN N", microseconds per call
  *     values CASE PATH     writes x, then y, of a dense sweep over f32 -> "ok"
@@ -145,7 +145,7 @@ static void start(job *j, const char *name, bool both, int64_t rows, int64_t col
 }
 
 static void call(job *j) {
-    if (j->n > 0) {
+    if (j->n > 0 && j->array[PARAMETER]) {
         update(j);
     } else {
         bp_touch(j->x);

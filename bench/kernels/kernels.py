@@ -72,7 +72,7 @@ def benchmark(arguments, environment, json_file, start):
         say(f"kernels: {failure}")
     print(f"One call, {arguments.threads} thread(s), fastest of {arguments.rounds} rounds: how "
           "many times as fast as PyTorch,\nand the median of that within a round. both: forward "
-          "and backward.\n")
+          "and backward; adam: the update alone, no plan.\n")
     print_table(table)
     if found:
         print("\nLargest error in ulp, f32, over a sweep of the whole range.\n")

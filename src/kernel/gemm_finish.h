@@ -37,6 +37,18 @@ static inline finish finish_of(const bpi_gemm_work *work) {
     return (finish){(real)f->alpha, (real)f->beta, (real)f->rate, f->bias, f->relu, moved};
 }
 
+/* What becomes of sums: c is given them; they are added to c; to beta times c, and another array
+ * may be moved; or all that a product can be finished with. */
+enum outcome { GIVEN, ADDED, SCALED, ANYTHING };
+
+static inline enum outcome outcome_of(const finish *f) {
+    if (f->bias || f->relu || (f->moved && f->beta == 0))
+        return ANYTHING;
+    if (f->moved || (f->beta != 0 && f->beta != 1))
+        return SCALED;
+    return f->beta == 0 ? GIVEN : ADDED;
+}
+
 /* Adds the bias of column j and those behind it, and takes the relu. */
 ALWAYS_INLINE vec decorate(const finish *f, vec value, int64_t j, bool part, size_t last) {
     if (f->bias)

@@ -7,8 +7,8 @@
  * meet one after the other. This is the inner part of the method of Goto and van de Geijn, "Anatomy
  * of high-performance matrix multiplication", 2008, without its packing of a.
  *
- * In tiles, every element of c is the sum over blocks of k, whose depth follows from k alone, of
- * sums in the order of k: the same bits however c is cut into tiles and blocks. */
+ * In tiles, every element of c is the sum over blocks of k, whose depth follows from k and
+ * from how a is stored, of sums in the order of k: the same bits however c is cut into tiles and blocks. */
 #include "gemm_simd.h"
 
 #include "gemm_few.h"
@@ -85,7 +85,7 @@ static void run_at(const bpi_gemm_work *work, const tiling *g, tile_call *t, con
     const bpi_product *p = work->product;
     const int64_t columns = h->columns - j < g->width ? h->columns - j : g->width;
     const int wide = (int)(whole_vectors(columns) / LANES);
-    const bool copy = first && g->copy && columns == WIDE * LANES;
+    const bool copy = first && g->copy && rows >= ROWS - 1 && columns == WIDE * LANES;
     t->copy = g->panel + j * t->k;
     if (first && g->pack && !copy)
         pack_panel(p, h, t->k, j, columns, t->copy);
@@ -132,12 +132,6 @@ static finish finish_at(const bpi_gemm_work *work, int64_t k0, int64_t depth) {
     return f;
 }
 
-static enum storing storing_of(const finish *f) {
-    if (f->bias || f->relu || (f->moved && f->beta == 0))
-        return STORE_FINISHED;
-    return f->moved ? STORE_MOVING : f->beta != 0 ? STORE_ADDED : STORE_BARE;
-}
-
 /* How many of the `left` columns the next chunk takes: as many chunks as there must be, as even as
  * they can be in panels, or in vectors where a chunk is one panel. */
 static int64_t chunk_width(int64_t left, const tiling *g) {
@@ -161,7 +155,7 @@ static void run_rows(const bpi_gemm_work *work, const bpi_block *block, const ti
     for (chunk h = {0}; h.k0 < p->k || h.k0 == 0; h.k0 += g->depth) {
         t->k = p->k - h.k0 < g->depth ? p->k - h.k0 : g->depth;
         t->finish = finish_at(work, h.k0, g->depth);
-        t->storing = storing_of(&t->finish);
+        t->outcome = outcome_of(&t->finish);
         for (h.column = block->column; h.column < block->column_end; h.column += h.columns) {
             h.columns = chunk_width(block->column_end - h.column, g);
             h.b = b + (p->transpose_b ? h.column * p->ldb + h.k0 : h.k0 * p->ldb + h.column);

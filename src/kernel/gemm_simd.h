@@ -18,7 +18,7 @@ typedef struct bpi_block {
 } bpi_block;
 
 /* Computes a block of c, with the bits that it has in the whole product. `panel` is room for
- * BPI_GEMM_PANEL bytes, aligned to 64. */
+ * BPI_GEMM_PANEL bytes (of `small`: a vector for each of its steps), aligned to 64. */
 typedef void bpi_gemm_kernel(const bpi_gemm_work *work, const bpi_block *block, void *panel);
 
 enum {

@@ -166,10 +166,6 @@ static void gemm_small(const bpi_gemm_work *work, const bpi_block *block, void *
 /* Products of at most MAX_DEPTH columns by rows: a sum of outer products in one pass over c. */
 enum { MAX_DEPTH = BPI_GEMM_OUTER };
 
-/* What becomes of the sums: c is given them; they are added to c; c times beta is added, and
- * another array may be moved; or all that a product can be finished with. */
-enum outcome { GIVEN, ADDED, SCALED, ANYTHING };
-
 /* What is known when the loops are compiled. */
 typedef struct outer_kind {
     int depth;
@@ -221,7 +217,7 @@ ALWAYS_INLINE void outer_step(const finish *f, outer_kind kind, const vec *x, co
         move_by(f, sum, c, part, count);
 }
 
-/* ---- row by row */
+/* ---- row by row ------------------------------------------------------------------------------ */
 
 /* Where the second vector of a row starts, so that it and those behind it are aligned in c: a store
  * across two cache lines costs two. A short row has no use for it, nor has any where storing part
@@ -272,7 +268,7 @@ ALWAYS_INLINE void outer_by_rows(const bpi_gemm_work *work, const bpi_block *blo
     }
 }
 
-/* ---- period by period */
+/* ---- period by period ------------------------------------------------------------------------ */
 
 /* Rows of c without gaps: as many as end where a vector does are a period, which is done in whole
  * vectors, aligned where the block is. A store across two cache lines costs two, and a load from
@@ -377,13 +373,16 @@ ALWAYS_INLINE int64_t run_groups(const bpi_gemm_work *work, int64_t i, int64_t r
     return i;
 }
 
-/* Whether a block goes by periods: where that is faster. */
+/* Whether a block goes by periods: where that is faster, and not for SSE2, to which it would not be
+ * worth its size. */
 static bool has_periods(const bpi_gemm_work *work, const bpi_block *block, enum outcome outcome) {
     const bpi_product *p = work->product;
     if (block->column > 0 || block->column_end < p->n || p->ldc != p->n || outcome == ANYTHING ||
         block->row_end - block->row < 16)
         return false;
-    return !PARTS_ARE_FREE || (outcome != GIVEN && p->n % LANES != 0);
+    if (outcome == GIVEN)
+        return BPI_VEC_BITS == 256;
+    return BPI_VEC_FMA && (!PARTS_ARE_FREE || p->n % LANES != 0);
 }
 
 /* Finds the period and copies the rows of op(b) for it; no rows where there is no room in the
@@ -407,14 +406,6 @@ static periods find_periods(const bpi_product *p, const real *b, real *copy) {
  * stores are mistaken for what loads look for. */
 enum { SAME_PLACE = 2048 };
 
-static enum outcome outcome_of(const bpi_finish *f) {
-    if (f->bias || f->relu || (f->moved && f->beta == 0))
-        return ANYTHING;
-    if (f->moved || (f->beta != 0 && f->beta != 1))
-        return SCALED;
-    return f->beta == 0 ? GIVEN : ADDED;
-}
-
 /* By periods as far as they go: returns the first row that is left. To be added to c is to be added
  * to beta times c where that costs little. */
 ALWAYS_INLINE int64_t run_periods(const bpi_gemm_work *work, const bpi_block *block, int depth,
@@ -426,7 +417,7 @@ ALWAYS_INLINE int64_t run_periods(const bpi_gemm_work *work, const bpi_block *bl
     if (PARTS_ARE_FREE && outcome == ADDED)
         return run_groups(work, i, block->row_end, added, 1, all);
     if (BPI_VEC_BITS == 256 && depth == 1 && apart && outcome == ADDED)
-        i = run_groups(work, i, block->row_end, added, TOGETHER, all);
+        i = run_groups(work, i, block->row_end, scaled, TOGETHER, all);
     if (outcome != GIVEN)
         return run_groups(work, i, block->row_end, scaled, 1, all);
     if (BPI_VEC_BITS == 256 && depth == 1 && apart)
@@ -438,7 +429,8 @@ ALWAYS_INLINE int64_t run_periods(const bpi_gemm_work *work, const bpi_block *bl
 
 ALWAYS_INLINE void run_outer(const bpi_gemm_work *work, const bpi_block *block, int depth,
                              void *panel) {
-    const enum outcome outcome = outcome_of(work->finish);
+    const finish f = finish_of(work);
+    const enum outcome outcome = outcome_of(&f);
     bpi_block rest = *block;
     periods all = {0};
     if (has_periods(work, block, outcome))

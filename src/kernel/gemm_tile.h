@@ -11,10 +11,6 @@ enum { ROWS = 8, WIDE = 3 };
 enum { ROWS = 6, WIDE = 2 };
 #endif
 
-/* How the sums of a tile are stored: in any way; or without bias and relu, overwriting c, added to
- * it, or added to it while another array moves. */
-enum storing { STORE_FINISHED, STORE_BARE, STORE_ADDED, STORE_MOVING };
-
 /* One tile: k steps; `column` is its first one in c, which uses `last` lanes of the last vector. */
 typedef struct tile_call {
     int64_t k, column;
@@ -26,7 +22,7 @@ typedef struct tile_call {
     bool packed; /* b is, so that there are whole vectors to read */
     size_t last;
     finish finish;
-    enum storing storing; /* what `finish` amounts to */
+    enum outcome outcome; /* of `finish` */
 } tile_call;
 
 /* Rows of b are fetched so many steps ahead where it is not packed and may come from afar: so few
@@ -101,7 +97,7 @@ static __attribute__((noinline)) void store_tile(const tile_call *t, int rows, i
     const int64_t column = t->column, ldc = t->ldc;
     const int whole = wide - (last < LANES);
     real *c = t->c;
-    const bool bare = f.beta == 0 && !f.bias && !f.relu && !f.moved;
+    const bool bare = t->outcome == GIVEN;
     const vec alpha = v_set(f.alpha);
     for (int i = 0; i < rows; i++, c += ldc, sum += wide) {
         for (int j = 0; bare && j < whole; j++)
@@ -126,9 +122,11 @@ static __attribute__((noinline)) void fetch_tile(const tile_call *t, int rows, i
         }
 }
 
-/* With masks a load of a part costs no more than one of the whole; with those of 256 bits little
- * more, which counts in large tiles. */
-#define READ_PARTLY(rows) (BPI_VEC_BITS == 512 || (BPI_VEC_BITS == 256 && rows < 4))
+/* A last vector that is always read as part of one saves a second loop. With the masks of 512 bits
+ * that costs nothing, and with those of 256 bits little where rows are few. */
+ALWAYS_INLINE bool reads_partly(int rows) {
+    return BPI_VEC_BITS == 512 || (BPI_VEC_BITS == 256 && rows < 4);
+}
 
 ALWAYS_INLINE void run_tile(const tile_call *t, int rows, int wide, bool copying) {
     vec sum[24], done[24];
@@ -139,23 +137,23 @@ ALWAYS_INLINE void run_tile(const tile_call *t, int rows, int wide, bool copying
         sum[i] = v_set(0);
     if (copying)
         sum_tile(t, rows, wide, COPYING, sum);
-    else if (READ_PARTLY(rows) || (t->last < LANES && !t->packed))
+    else if (reads_partly(rows) || (t->last < LANES && !t->packed))
         sum_tile(t, rows, wide, PARTLY, sum);
     else
         sum_tile(t, rows, wide, WHOLE, sum);
     const bool large = BPI_VEC_BITS == 256 && rows >= ROWS - 1 && wide == WIDE && t->last == LANES;
-    if (large && t->storing == STORE_BARE) {
+    if (large && t->outcome == GIVEN) {
         store_sums(t, rows, sum, false);
         return;
     }
-    if (large && t->storing == STORE_ADDED) {
+    if (large && t->outcome <= SCALED && !t->finish.moved) {
         store_sums(t, rows, sum, true);
         return;
     }
     V_UNROLL
     for (int i = 0; i < rows * wide; i++)
         done[i] = sum[i]; /* a copy, so that the sums stay in registers */
-    if (large && t->storing == STORE_MOVING)
+    if (large && t->outcome == SCALED)
         store_moving(t, rows, done);
     else
         store_tile(t, rows, wide, done);

@@ -362,8 +362,8 @@ ALWAYS_INLINE void normalize_row(int64_t n, const real *x, const vec *s, const r
         normalize_some(n - i, x + i, s, scale + i, shift + i, y + i);
 }
 
-/* The mean of a row, rounded. What is left when it is taken out has a mean of its own, the rounding,
- * which two_sums finds. */
+/* The mean of a row, rounded. What is left when it is taken out has a mean of its own, the
+ * rounding, which two_sums finds. */
 static inline vec rounded_mean(int64_t n, const real *x) {
     return v_set((real)((double)sum_row_simd(n, x) / (double)n));
 }

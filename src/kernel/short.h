@@ -15,7 +15,7 @@
 enum {
     BPI_SHORT_VECTOR = 64,                   /* bytes of the widest vector */
     BPI_SHORT_SIDE = 16,                     /* rows, columns and steps of a product, at most */
-    BPI_SHORT_SUMS = 16 * 16 * 8 + 16 * 8 * 8 /* bytes of its sums, at most, and two vectors */
+    BPI_SHORT_SUMS = 16 * 16 * 8 + 16 * 64 /* bytes of its sums, at most, and a vector a row */
 };
 
 /* A product, and by the numbers of operands, 0 where there is none, what follows it:

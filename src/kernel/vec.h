@@ -108,7 +108,7 @@ typedef vec vec_mask;
 #define V_NATIVE(op) V_JOIN(_mm512_, op, V_KIND)
 #endif
 
-/* Memory. The part functions touch only the first k < LANES elements; the other lanes load as 0. */
+/* Memory. The part functions touch only the first k <= LANES elements; the other lanes load as 0. */
 static inline vec v_load(const real *p) { return V_OP(loadu)(p); }
 static inline void v_store(real *p, vec a) { V_OP(storeu)(p, a); }
 static inline vec v_set(real a) { return V_OP(set1)(a); }

@@ -31,7 +31,7 @@ static inline void EMULATED(mask_storeu)(real *p, vec_mask mask, vec a) {
 
 static inline void EMULATED(stream)(real *p, vec a) { V_OP(storeu)(p, a); }
 
-/* a 2^floor(b); an infinite b makes it infinite or 0. */
+/* a 2^floor(b) for a number a; an infinite b makes it infinite or 0. */
 static inline vec EMULATED(scalef)(vec a, vec b) {
     real x[LANES], n[LANES];
     V_OP(storeu)(x, a);

@@ -130,10 +130,12 @@ static bool emit_step(bpi_plan *plan, const bpi_step *step, bpi_instruction *to,
  * then the workspace. */
 static const void **operand_at(const bpi_step *step, bpi_instruction *code, int k) {
     int output = k - step->inputs;
-    if (step->kind == BPI_STEP_CHAIN && output < 0 && bpi_short_chain_operand(step->chain, k))
-        return bpi_short_chain_operand(step->chain, k);
+    if (step->kind == BPI_STEP_CHAIN && output < 0) {
+        const void **brief = bpi_short_chain_operand(step->chain, k);
+        return brief ? brief : &step->chain->x[k];
+    }
     if (step->kind == BPI_STEP_CHAIN)
-        return output < 0 ? &step->chain->x[k] : (const void **)&step->chain->y[output];
+        return (const void **)&step->chain->y[output];
     if (step->kind == BPI_STEP_PRODUCT && output == step->outputs)
         return (const void **)&step->product->sweep->panel;
     if (step->kind == BPI_STEP_PRODUCT)

@@ -133,7 +133,7 @@ typedef struct bpi_program {
     size_t step_count, step_capacity;
     bpi_effect *effects;
     size_t effect_count;
-    uint32_t *targets; /* the register of each target; BPI_NONE for one that needs no computing */
+    uint32_t *targets; /* the register of each target */
     int target_count;
     size_t leaf_count;
     char *constants, *results; /* blocks of memory */

@@ -125,7 +125,7 @@ static bool append_copies(bpi_program *p) {
     return true;
 }
 
-/* ---- buffers ------------------------------------------------------------------- */
+/* ---- buffers --------------------------------------------------------------------------------- */
 
 /* The operand that dies at step `s` and that its first result may be written over; BPI_NONE:
  * none. */

@@ -91,7 +91,7 @@ static void take(joining *j, candidate *c, uint32_t s) {
 }
 
 /* Tells whether a product of one column may have a bias: a large one is computed as one row. */
-static bool is_short(const bpi_product *p) {
+static bool column_may_have_bias(const bpi_product *p) {
     return p->m <= BPI_SHORT_SIDE && p->k <= BPI_SHORT_SIDE;
 }
 
@@ -103,7 +103,7 @@ static void take_bias(joining *j, candidate *c) {
         return;
     uint32_t bias = j->p->steps[s].x[1 - k];
     int64_t n = c->product->gemm.product.n;
-    bool row = (n > 1 || is_short(&c->product->gemm.product)) && count_of(j, bias) == n &&
+    bool row = (n > 1 || column_may_have_bias(&c->product->gemm.product)) && count_of(j, bias) == n &&
                last_size(j, bias) == n && last_size(j, j->p->steps[s].x[k]) == n &&
                last_size(j, j->p->steps[s].y) == n;
     if (!row)

@@ -222,9 +222,19 @@ static bool has_map(const bpi_node *node) {
            bpi_map_reference(kernels->map, node->x[node->inputs - 1]->type->dtype);
 }
 
+/* Chains broadcast operands. What can fail, a division of integers, is part of none: where an
+ * operand has another shape than the result it is left to the op's own kernel. */
+static bool broadcasts_alone(const bpi_node *node) {
+    const bpi_kernels *kernels = node->op->kernel;
+    bool differ = false;
+    for (int k = 0; k < node->inputs; k++)
+        differ = differ || !bpi_same_shape(&node->x[k]->type->shape, &node->y[0].type->shape);
+    return differ && kernels->map == BPI_MAP_DIV && !bp_dtype_is_float(node->y[0].type->dtype);
+}
+
 static bpi_step_kind kind_of(const bpi_node *node) {
     const bpi_kernels *kernels = node->op->kernel;
-    if (has_map(node))
+    if (has_map(node) && !broadcasts_alone(node))
         return BPI_STEP_MAP;
     return kernels && kernels->sweep ? BPI_STEP_SWEEP : BPI_STEP_KERNEL;
 }

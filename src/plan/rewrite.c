@@ -38,6 +38,7 @@ typedef struct rewriter {
     size_t table_size, table_count;
     range stack[DEEPEST];
     int depth;
+    uint32_t needed; /* mark of what the roots depend on: a lower() may mark anew */
 } rewriter;
 
 static bp_status fail_memory(rewriter *r) {
@@ -296,7 +297,7 @@ static bp_status visit_all(rewriter *r) {
             status = finish(r, &done);
         } else {
             bpi_node *node = r->graph->nodes[top->next++];
-            if (!top->owner && node->mark != r->graph->mark)
+            if (!top->owner && node->mark != r->needed)
                 continue;
             if (!top->owner && node->op == &bpi_op_assign)
                 r->out->roots[r->out->root_count++] = &node->y[0];
@@ -341,6 +342,7 @@ bp_status bpi_rewrite(bp_graph *graph, bp_tensor *const *roots, int count, bool 
     *out = (bpi_rewritten){0};
     rewriter r = {.graph = graph, .simplify = simplify, .out = out};
     size_t effects, needed = mark_needed(graph, roots, count, &effects);
+    r.needed = graph->mark;
     out->roots = bpi_alloc(((size_t)count + effects + 1) * sizeof *out->roots);
     out->root_count = (size_t)count; /* their places: the effects follow */
     bool ok = out->roots && make_table(&r, needed) &&

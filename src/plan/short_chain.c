@@ -1,7 +1,7 @@
 /* The short form of a chain: its domain is one block of a few vectors. Kernels are given whole
  * vectors, so that none of them has a part to load or store: what lies in memory of the plan or of
  * a variable has room for that, everything else is copied first. Values that stay inside are in
- * buffers of a room that all chains share. */
+ * buffers of a room that all chains share. A scaled term that is added is rounded once. */
 #include "short.h"
 
 /* A call with all that it needs. */
@@ -62,7 +62,7 @@ static bool is_short(const bpi_chain *c) {
 
 /* ---- scaled terms ---------------------------------------------------------------------------- */
 
-static bool is_scalar(const bpi_program *p, const bpi_step *step, int value) {
+static bool is_one_element(const bpi_program *p, const bpi_step *step, int value) {
     return value < step->inputs && bp_shape_count(p->regs[step->x[value]].type->shape) == 1;
 }
 
@@ -90,8 +90,8 @@ static int8_t scalar_of(const bpi_program *p, const bpi_step *step, bp_dtype dty
     const bool last = (next->map == bpi_map(BPI_MAP_ADD, dtype) ||
                        next->map == bpi_map(BPI_MAP_SUB, dtype)) &&
                       next->x[1] == value;
-    const int8_t scalar = !is_scalar(p, step, op->x[0]);
-    bool alone = is_scalar(p, step, op->x[scalar]) && reads(c, op->x[scalar]) == 1;
+    const int8_t scalar = !is_one_element(p, step, op->x[0]);
+    bool alone = is_one_element(p, step, op->x[scalar]) && reads(c, op->x[scalar]) == 1;
     return (add || last) && alone ? scalar : -1;
 }
 
@@ -142,7 +142,7 @@ static bool make_constant(bpi_program *p, const bpi_short_chain *s, const bpi_re
 /* Sees to it that the ops can read operand `k`. */
 static bool add_operand(bpi_program *p, const bpi_step *step, bpi_short_chain *s, int k) {
     const bpi_reg *root = &p->regs[p->regs[step->x[k]].root];
-    const bool whole = s->chain->feed[k].kind == BPI_FEED_WHOLE, scalar = is_scalar(p, step, k);
+    const bool whole = s->chain->feed[k].kind == BPI_FEED_WHOLE, scalar = is_one_element(p, step, k);
     short_operand *operand = &s->operand[k];
     if (operand->how == AS_SCALAR || (whole && !root->tight))
         return true;
@@ -215,9 +215,9 @@ bool bpi_short_chain_emit(bpi_program *p, const bpi_step *step, bpi_instruction 
     bpi_chain *c = step->chain;
     const bp_dtype dtype = common_dtype(c);
     const bpi_short *kernels = is_short(c) ? bpi_short_for(dtype) : NULL;
-    bpi_short_chain *s = kernels ? new_short(p, c, kernels, dtype) : NULL;
     if (!kernels)
         return true;
+    bpi_short_chain *s = new_short(p, c, kernels, dtype);
     if (!s || !fill(p, step, s, dtype))
         return false;
     int buffers = c->buffers;
@@ -242,7 +242,7 @@ static void find_values(const bpi_chain *c, char *room, void **at) {
     int buffers = c->buffers;
     for (int k = 0; k < c->inputs; k++) {
         const short_operand *operand = &s->operand[k];
-        at[k] = operand->how == MADE ? operand->made : (void *)c->x[k];
+        at[k] = operand->how == MADE ? operand->made : operand->address ? NULL : (void *)c->x[k];
         if (operand->how == BY_CALL || operand->how == BY_ROWS) {
             int buffer = c->buffer[k] < 0 ? buffers++ : c->buffer[k];
             at[k] = room + (size_t)buffer * c->buffer_bytes;
