@@ -74,8 +74,16 @@ static bool blas_adds_faster(const bpi_product *p, bp_dtype dtype, bpi_gemm_use 
  * than the product. */
 enum { WORTH_A_CALL = 4096 };
 
-/* From here on more threads are faster: multiplications; for k = 1, elements of c. */
-enum { WORTH_THREADS = 8000000, WORTH_THREADS_OUTER = 4000000 };
+/* From here on more threads are faster: multiplications, of which AVX-512 does twice as many
+ * meanwhile; for k = 1, elements of c. */
+enum { WORTH_THREADS = 4000000, WORTH_THREADS_512 = 8000000, WORTH_THREADS_OUTER = 4000000 };
+
+static bool worth_threads(const bpi_product *p, enum way way) {
+    double least = bpi_cpu_level() == BPI_CPU_AVX512 ? WORTH_THREADS_512 : WORTH_THREADS;
+    if (way == OUTER)
+        least = WORTH_THREADS_OUTER;
+    return (double)p->m * (double)p->n * (double)p->k >= least;
+}
 
 /* Rows of b that do not begin where a vector does, so that whole periods of them do; one thread. */
 static bool flat_is_faster(const bpi_product *p, const bpi_gemm_kernels *own) {
@@ -83,8 +91,7 @@ static bool flat_is_faster(const bpi_product *p, const bpi_gemm_kernels *own) {
     int64_t period = (int64_t)BPI_GEMM_FLAT_VECTORS * own->lanes;
     return own->flat && p->m <= BPI_GEMM_FLAT_ROWS && !p->transpose_b && p->ldb == p->n &&
            p->n >= own->lanes && p->n % own->lanes != 0 && period % p->n == 0 &&
-           p->k * p->n >= PERIODS * period &&
-           (double)p->m * (double)p->n * (double)p->k < WORTH_THREADS;
+           p->k * p->n >= PERIODS * period && !worth_threads(p, FLAT);
 }
 
 static bool is_short_row(const bpi_product *p, const bpi_gemm_kernels *own) {
@@ -190,8 +197,7 @@ bpi_gemm bpi_gemm_prepare(const bpi_product *p, bp_dtype dtype, bpi_gemm_use use
     g.way = (uint8_t)way;
     g.rows = g.product.m;
     g.columns = g.product.n;
-    double size = (double)p->m * (double)p->n * (double)p->k;
-    if (size >= (way == OUTER ? WORTH_THREADS_OUTER : WORTH_THREADS)) {
+    if (worth_threads(p, way)) {
         if (way == BLAS)
             cut_for_blas(&g);
         else if (way == FEW && !is_short_row(&g.product, g.own))
