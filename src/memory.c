@@ -98,20 +98,6 @@ void bpi_free(void *memory) {
     free(memory);
 }
 
-bool bpi_grow(void **array, size_t *capacity, size_t count, size_t size) {
-    if (count < *capacity)
-        return true;
-    size_t wanted = *capacity ? *capacity * 2 : 16;
-    if (wanted > SIZE_MAX / 2 / size)
-        return false;
-    void *grown = bpi_realloc(*array, wanted * size);
-    if (!grown)
-        return false;
-    *array = grown;
-    *capacity = wanted;
-    return true;
-}
-
 bool bpi_reserve(void **array, size_t *capacity, size_t count, size_t size) {
     if (count <= *capacity)
         return true;
@@ -123,6 +109,10 @@ bool bpi_reserve(void **array, size_t *capacity, size_t count, size_t size) {
     *array = grown;
     *capacity = count;
     return true;
+}
+
+bool bpi_grow(void **array, size_t *capacity, size_t count, size_t size) {
+    return count < *capacity || bpi_reserve(array, capacity, *capacity ? *capacity * 2 : 16, size);
 }
 
 /* ---- arena ----------------------------------------------------------------------------------- */

@@ -62,8 +62,8 @@ static bool blas_is_faster(const bpi_product *p, bp_dtype dtype) {
 }
 
 /* With AVX2, CBLAS wastes less of the last columns of c where these fill no panel of tiles, if a
- * lies across: a gradient that is added to its weight, which it can do as well. Measured for depths from
- * 16 on; what else is done to c meanwhile outweighs this. */
+ * lies across: a gradient that is added to its weight, which it can do as well. Measured for depths
+ * from 16 on; what else is done to c meanwhile outweighs this. */
 static bool blas_adds_faster(const bpi_product *p, bp_dtype dtype, bpi_gemm_use use) {
     int64_t panel = 64 / (int64_t)bp_dtype_size(dtype);
     return use == BPI_GEMM_ADDED && bpi_cpu_level() == BPI_CPU_AVX2 && p->transpose_a &&

@@ -7,8 +7,8 @@
  * meet one after the other. This is the inner part of the method of Goto and van de Geijn, "Anatomy
  * of high-performance matrix multiplication", 2008, without its packing of a.
  *
- * In tiles, every element of c is the sum over blocks of k, whose depth follows from k and
- * from how a is stored, of sums in the order of k: the same bits however c is cut into tiles and blocks. */
+ * In tiles, every element of c is the sum over blocks of k, whose depth follows from k and from how
+ * a is stored, of sums in the order of k: the same bits however c is cut into tiles and blocks. */
 #include "gemm_simd.h"
 
 #include "gemm_few.h"

@@ -20,31 +20,6 @@ static const int dot_columns_of[DOT_ROWS + 1] = {0, 8, 8, 4, 4};
 static const int dot_columns_of[DOT_ROWS + 1] = {0, 8, 4, 4, 3};
 #endif
 
-/* Adds the 128-bit parts of a vector. */
-static inline quad v_fold(vec v) {
-#if BPI_VEC_BITS == 512
-    quad low = Q_ADD(Q_PART512(v, 0), Q_PART512(v, 2));
-    return Q_ADD(low, Q_ADD(Q_PART512(v, 1), Q_PART512(v, 3)));
-#elif BPI_VEC_BITS == 256
-    return Q_ADD(Q_PART256(v, 0), Q_PART256(v, 1));
-#else
-    return v;
-#endif
-}
-
-/* Writes the sums of the lanes of QUAD vectors, always added in the same order. */
-static inline void store_totals(const vec *v, real *total) {
-#if BPI_BITS == 64
-    quad a = v_fold(v[0]), b = v_fold(v[1]);
-    Q_STORE(total, Q_ADD(simde_mm_unpacklo_pd(a, b), simde_mm_unpackhi_pd(a, b)));
-#else
-    quad a = v_fold(v[0]), b = v_fold(v[1]), c = v_fold(v[2]), d = v_fold(v[3]);
-    quad ab = Q_ADD(simde_mm_unpacklo_ps(a, b), simde_mm_unpackhi_ps(a, b));
-    quad cd = Q_ADD(simde_mm_unpacklo_ps(c, d), simde_mm_unpackhi_ps(c, d));
-    Q_STORE(total, Q_ADD(simde_mm_movelh_ps(ab, cd), simde_mm_movehl_ps(cd, ab)));
-#endif
-}
-
 typedef struct dot_call {
     int64_t k, lda, ldb;
     const real *a, *b;
@@ -70,7 +45,7 @@ ALWAYS_INLINE void add_dots(const dot_call *t, int rows, int columns, int64_t k,
 
 ALWAYS_INLINE void run_dots(const dot_call *t, int rows, int columns) {
     vec sum[16];
-    const int sums = (rows * columns + QUAD - 1) / QUAD * QUAD;
+    const int sums = (rows * columns + QUARTER - 1) / QUARTER * QUARTER;
     V_UNROLL
     for (int i = 0; i < sums; i++)
         sum[i] = v_set(0);
@@ -81,8 +56,8 @@ ALWAYS_INLINE void run_dots(const dot_call *t, int rows, int columns) {
         add_dots(t, rows, columns, k, true, (size_t)(t->k - k), sum);
     real total[16];
     V_UNROLL
-    for (int i = 0; i < sums; i += QUAD)
-        store_totals(sum + i, total + i);
+    for (int i = 0; i < sums; i += QUARTER)
+        V_NARROW(storeu)(total + i, v_sums(sum + i));
     V_UNROLL
     for (int i = 0; i < rows; i++)
         V_UNROLL

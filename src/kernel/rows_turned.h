@@ -12,31 +12,9 @@
 
 #if BPI_VEC_BITS == 256
 
-#if BPI_BITS == 32
-#define V_QUARTERS(low, high) simde_mm256_set_m128(high, low)
-#else
-#define V_QUARTERS(low, high) simde_mm256_set_m128d(high, low)
-#endif
-
 /* TURN_BLOCK columns of LANES rows are turned at once; the last block of a row overlaps the one
  * before. With TURN_MOST columns it gains next to nothing. */
 enum { TURN_BLOCK = LANES / 2, TURN_LEAST = TURN_BLOCK, TURN_MOST = 8 * LANES };
-
-/* Turns the blocks in both halves: lane k of a[i] becomes lane i of a[k]. */
-static inline void turn(vec *a) {
-#if BPI_BITS == 32
-    vec t0 = V_OP(unpacklo)(a[0], a[1]), t1 = V_OP(unpackhi)(a[0], a[1]);
-    vec t2 = V_OP(unpacklo)(a[2], a[3]), t3 = V_OP(unpackhi)(a[2], a[3]);
-    a[0] = V_OP(shuffle)(t0, t2, 0x44);
-    a[1] = V_OP(shuffle)(t0, t2, 0xee);
-    a[2] = V_OP(shuffle)(t1, t3, 0x44);
-    a[3] = V_OP(shuffle)(t1, t3, 0xee);
-#else
-    vec low = V_OP(unpacklo)(a[0], a[1]);
-    a[1] = V_OP(unpackhi)(a[0], a[1]);
-    a[0] = low;
-#endif
-}
 
 /* The first column of the block that column j begins. */
 static inline int64_t block_at(int64_t n, int64_t j) {
@@ -49,9 +27,9 @@ static inline void turn_in(int64_t n, const real *x, vec *column) {
         vec *to = column + block_at(n, j);
         V_UNROLL
         for (int k = 0; k < TURN_BLOCK; k++)
-            to[k] = V_QUARTERS(V_NARROW(loadu)(from + k * n),
-                               V_NARROW(loadu)(from + (k + TURN_BLOCK) * n));
-        turn(to);
+            to[k] = V_PAIR(V_NARROW(loadu)(from + k * n),
+                           V_NARROW(loadu)(from + (k + TURN_BLOCK) * n));
+        v_transpose_quarters(to);
     }
 }
 
@@ -62,7 +40,7 @@ static inline void turn_out(int64_t n, const vec *column, real *y) {
         V_UNROLL
         for (int k = 0; k < TURN_BLOCK; k++)
             block[k] = column[at + k];
-        turn(block);
+        v_transpose_quarters(block);
         V_UNROLL
         for (int k = 0; k < TURN_BLOCK; k++) {
             V_NARROW(storeu)(y + at + k * n, V_LOW_QUARTER(block[k]));

@@ -30,29 +30,6 @@ static inline vec v_join(vec a, vec b) {
 #endif
 }
 
-enum { QUARTER = 128 / BPI_BITS }; /* lanes of a vec_quarter */
-
-/* The sums of the lanes of QUARTER vectors. */
-static inline vec_quarter v_sums(const vec *v) {
-    vec_quarter q[QUARTER];
-    V_UNROLL
-    for (int k = 0; k < QUARTER; k++)
-        q[k] = V_TO_QUARTER(add, V_TO_HALF(add, v[k]));
-#if BPI_BITS == 64
-    return V_NARROW(add)(V_NARROW(unpacklo)(q[0], q[1]), V_NARROW(unpackhi)(q[0], q[1]));
-#else
-    vec_quarter ab = V_NARROW(add)(V_NARROW(unpacklo)(q[0], q[1]), V_NARROW(unpackhi)(q[0], q[1]));
-    vec_quarter cd = V_NARROW(add)(V_NARROW(unpacklo)(q[2], q[3]), V_NARROW(unpackhi)(q[2], q[3]));
-    return V_NARROW(add)(V_NARROW(movelh)(ab, cd), V_NARROW(movehl)(cd, ab));
-#endif
-}
-
-#if BPI_BITS == 32
-#define V_PAIR(low, high) simde_mm256_set_m128(high, low)
-#else
-#define V_PAIR(low, high) simde_mm256_set_m128d(high, low)
-#endif
-
 static inline vec v_of_quarters(const vec_quarter *q) {
 #if BPI_VEC_BITS == 512
     return V_WITH_HIGH(V_OF_HALF(V_PAIR(q[0], q[1])), V_PAIR(q[2], q[3]));

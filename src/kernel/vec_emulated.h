@@ -78,18 +78,12 @@ static inline vec EMULATED(getmant)(vec a, int interval, int sign) {
     return V_OP(loadu)(lane);
 }
 
-/* Part number `at` of a vector. */
 #if BPI_BITS == 32
+/* Half number `at` of a vector; SIMDe has that of f64. */
 static inline simde__m256 emulated_extractf32x8_ps(vec a, int at) {
     real lane[LANES];
     V_OP(storeu)(lane, a);
     return simde_mm256_loadu_ps(lane + at * (LANES / 2));
-}
-#else
-static inline simde__m128d emulated_extractf64x2_pd(vec a, int at) {
-    real lane[LANES];
-    V_OP(storeu)(lane, a);
-    return simde_mm_loadu_pd(lane + at * (LANES / 4));
 }
 #endif
 

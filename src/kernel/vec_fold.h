@@ -1,5 +1,5 @@
-/* From a vec (vec.h) to one number: the sum or the maximum of its lanes, by halves: lane v and lane
- * v + LANES/2 first. */
+/* Inside a vec (vec.h): its halves and its quarters of 128 bits; the sum or the maximum of its
+ * lanes, by halves: lane v and lane v + LANES/2 first; and the transposition of quarters. */
 #ifndef BPI_KERNEL_VEC_FOLD_H
 #define BPI_KERNEL_VEC_FOLD_H
 
@@ -56,6 +56,15 @@ typedef vec vec_half;
 #define V_TO_PAIR(op, a) (a)
 #endif
 
+enum { QUARTER = 128 / BPI_BITS }; /* lanes of a vec_quarter, in which shuffles are cheap */
+
+/* 256 bits of two quarters. */
+#if BPI_BITS == 32
+#define V_PAIR(low, high) simde_mm256_set_m128(high, low)
+#else
+#define V_PAIR(low, high) simde_mm256_set_m128d(high, low)
+#endif
+
 static inline real v_sum(vec a) {
     vec_half half = V_TO_HALF(add, a);
     vec_quarter quarter = V_TO_QUARTER(add, half);
@@ -78,6 +87,37 @@ static inline int v_any_nan(vec a) {
     return V_OP(movemask)(V_OP(cmp)(a, a, SIMDE_CMP_UNORD_Q)) != 0;
 #else
     return V_OP(movemask)(V_OP(cmpunord)(a, a)) != 0;
+#endif
+}
+
+/* The sums of the lanes of QUARTER vectors, always added in the same order. */
+static inline vec_quarter v_sums(const vec *v) {
+    vec_quarter q[QUARTER];
+    V_UNROLL
+    for (int k = 0; k < QUARTER; k++)
+        q[k] = V_TO_QUARTER(add, V_TO_HALF(add, v[k]));
+#if BPI_BITS == 64
+    return V_NARROW(add)(V_NARROW(unpacklo)(q[0], q[1]), V_NARROW(unpackhi)(q[0], q[1]));
+#else
+    vec_quarter ab = V_NARROW(add)(V_NARROW(unpacklo)(q[0], q[1]), V_NARROW(unpackhi)(q[0], q[1]));
+    vec_quarter cd = V_NARROW(add)(V_NARROW(unpacklo)(q[2], q[3]), V_NARROW(unpackhi)(q[2], q[3]));
+    return V_NARROW(add)(V_NARROW(movelh)(ab, cd), V_NARROW(movehl)(cd, ab));
+#endif
+}
+
+/* Transposes the QUARTER x QUARTER elements in each quarter of QUARTER vectors. */
+static inline void v_transpose_quarters(vec *v) {
+#if BPI_BITS == 64
+    vec first = V_OP(unpacklo)(v[0], v[1]);
+    v[1] = V_OP(unpackhi)(v[0], v[1]);
+    v[0] = first;
+#else
+    vec a = V_OP(unpacklo)(v[0], v[1]), b = V_OP(unpackhi)(v[0], v[1]);
+    vec c = V_OP(unpacklo)(v[2], v[3]), d = V_OP(unpackhi)(v[2], v[3]);
+    v[0] = V_OP(shuffle)(a, c, 0x44);
+    v[1] = V_OP(shuffle)(a, c, 0xee);
+    v[2] = V_OP(shuffle)(b, d, 0x44);
+    v[3] = V_OP(shuffle)(b, d, 0xee);
 #endif
 }
 

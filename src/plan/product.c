@@ -103,9 +103,9 @@ static void take_bias(joining *j, candidate *c) {
         return;
     uint32_t bias = j->p->steps[s].x[1 - k];
     int64_t n = c->product->gemm.product.n;
-    bool row = (n > 1 || column_may_have_bias(&c->product->gemm.product)) && count_of(j, bias) == n &&
-               last_size(j, bias) == n && last_size(j, j->p->steps[s].x[k]) == n &&
-               last_size(j, j->p->steps[s].y) == n;
+    bool row = (n > 1 || column_may_have_bias(&c->product->gemm.product)) &&
+               count_of(j, bias) == n && last_size(j, bias) == n &&
+               last_size(j, j->p->steps[s].x[k]) == n && last_size(j, j->p->steps[s].y) == n;
     if (!row)
         return;
     c->product->bias = add_input(c, bias);

@@ -222,14 +222,18 @@ static bool has_map(const bpi_node *node) {
            bpi_map_reference(kernels->map, node->x[node->inputs - 1]->type->dtype);
 }
 
-/* Chains broadcast operands. What can fail, a division of integers, is part of none: where an
+/* Of an op with map kernels: a division of integers. */
+static bool map_can_fail(const bp_op *op, bp_dtype dtype) {
+    return ((const bpi_kernels *)op->kernel)->map == BPI_MAP_DIV && !bp_dtype_is_float(dtype);
+}
+
+/* Chains broadcast operands. What can fail is part of none: where an
  * operand has another shape than the result it is left to the op's own kernel. */
 static bool broadcasts_alone(const bpi_node *node) {
-    const bpi_kernels *kernels = node->op->kernel;
     bool differ = false;
     for (int k = 0; k < node->inputs; k++)
         differ = differ || !bpi_same_shape(&node->x[k]->type->shape, &node->y[0].type->shape);
-    return differ && kernels->map == BPI_MAP_DIV && !bp_dtype_is_float(node->y[0].type->dtype);
+    return differ && map_can_fail(node->op, node->y[0].type->dtype);
 }
 
 static bpi_step_kind kind_of(const bpi_node *node) {
@@ -399,6 +403,5 @@ void bpi_program_free(bpi_program *program) {
 bool bpi_step_can_fail(const bpi_program *program, const bpi_step *step) {
     if (step->kind != BPI_STEP_MAP)
         return step->kind == BPI_STEP_KERNEL;
-    const bpi_kernels *kernels = step->op->kernel;
-    return kernels->map == BPI_MAP_DIV && !bp_dtype_is_float(program->regs[step->y].type->dtype);
+    return map_can_fail(step->op, program->regs[step->y].type->dtype);
 }
