@@ -156,6 +156,7 @@ static inline void expect_run_failure(bp_tensor *t, bp_status status, const char
     for (int e = BP_PLANNED; e <= BP_NAIVE; e++) {
         bp_set_executor(g, (bp_executor)e);
         ck_assert_int_eq(bp_eval(&t, 1), status);
+        ck_assert_int_eq(bp_error_status(g), status);
         ck_assert_msg(strstr(bp_error(g), words) != NULL, "\"%s\" does not say \"%s\"", bp_error(g),
                       words);
         bp_clear_error(g);
