@@ -1,5 +1,5 @@
-/* What the losses compute, by hand-derived values and in the tails, and what they refuse. Every value
- * is computed by both executors. */
+/* What the losses compute, by hand-derived values and in the tails, and what they refuse. Every
+ * value is computed by both executors. */
 #include "suite.h"
 #include "values_fixture.h"
 
@@ -65,7 +65,8 @@ START_TEST(cross_entropy_of_probabilities) {
     bp_tensor *z = vector(3, (double[]){1, 2, 3}), *t = vector(3, (double[]){0.5, 0, 0.5});
     bp_tensor *loss = bp_cross_entropy(z, t);
     expect_values_near(loss, 1, (double[]){loss123 + 1}, 1e-14);
-    expect_values_near(bp_grad(loss, z), 3, (double[]){p123[0] - 0.5, p123[1], p123[2] - 0.5}, 1e-14);
+    expect_values_near(bp_grad(loss, z), 3, (double[]){p123[0] - 0.5, p123[1], p123[2] - 0.5},
+                       1e-14);
     expect_values_near(bp_grad(loss, t), 3, (double[]){loss123 + 2, loss123 + 1, loss123}, 1e-14);
     bp_tensor *heavy = vector(3, (double[]){1, 0, 1}), *weighted = bp_cross_entropy(z, heavy);
     expect_values_near(weighted, 1, (double[]){2 * (loss123 + 1)}, 1e-14);

@@ -124,7 +124,8 @@ START_TEST(functions_near_their_special_points) {
     expect_values(gradient_of_sum(bp_reciprocal(x), x), 4, (double[]){-INFINITY, -1e40, -1, 0});
     bp_tensor *z = vector(3, (double[]){0, 1, -INFINITY});
     expect_values(bp_erf(z), 3, (double[]){0, 0.8427007929497149, -1});
-    expect_values(gradient_of_sum(bp_erf(z), z), 3, (double[]){1.1283791670955126, 0.41510749742059472, 0});
+    expect_values(gradient_of_sum(bp_erf(z), z), 3,
+                  (double[]){1.1283791670955126, 0.41510749742059472, 0});
     bp_tensor *angle = vector(2, (double[]){0, 1.5707963267948966});
     expect_values(bp_sin(angle), 2, (double[]){0, 1});
     expect_values(gradient_of_sum(bp_sin(angle), angle), 2, (double[]){1, 6.123233995736766e-17});
@@ -175,7 +176,8 @@ START_TEST(sigmoid_has_higher_derivatives) {
     bp_tensor *x = vector(2, (double[]){0, 1});
     bp_tensor *first = gradient_of_sum(bp_sigmoid(x), x), *second = gradient_of_sum(first, x);
     expect_values(second, 2, (double[]){0, -0.09085774767294842});
-    expect_values_near(gradient_of_sum(second, x), 2, (double[]){-0.125, -0.03532558051623569}, 1e-14);
+    expect_values_near(gradient_of_sum(second, x), 2, (double[]){-0.125, -0.03532558051623569},
+                       1e-14);
 }
 END_TEST
 
@@ -185,7 +187,8 @@ START_TEST(tanh_values_and_gradients) {
     expect_values(y, 5, (double[]){0, 0.7615941559557649, -1, 1, NAN});
     bp_tensor *first = gradient_of_sum(y, x);
     expect_values_near(first, 5, (double[]){1, 0.41997434161402614, 0, 0, NAN}, 1e-14);
-    expect_values_near(gradient_of_sum(first, x), 5, (double[]){0, -0.6397000084492246, 0, 0, NAN}, 1e-14);
+    expect_values_near(gradient_of_sum(first, x), 5, (double[]){0, -0.6397000084492246, 0, 0, NAN},
+                       1e-14);
 }
 END_TEST
 
@@ -221,9 +224,11 @@ START_TEST(gelu_values_and_gradients) {
     bp_tensor *x = vector(6, (double[]){0, 1, -1, -INFINITY, INFINITY, NAN}), *y = bp_gelu(x);
     expect_values(y, 6, (double[]){0, 0.8413447460685429, -0.15865525393145707, 0, INFINITY, NAN});
     bp_tensor *first = gradient_of_sum(y, x);
-    expect_values_near(first, 6, (double[]){0.5, 1.0833154705876862, -0.08331547058768629, 0, 1, NAN},
+    expect_values_near(first, 6,
+                       (double[]){0.5, 1.0833154705876862, -0.08331547058768629, 0, 1, NAN},
                 4e-15);
-    bp_tensor *z = vector(3, (double[]){0, 1, -1}), *second = gradient_of_sum(gradient_of_sum(bp_gelu(z), z), z);
+    bp_tensor *z = vector(3, (double[]){0, 1, -1});
+    bp_tensor *second = gradient_of_sum(gradient_of_sum(bp_gelu(z), z), z);
     double want[] = {0.7978845608028654, 0.24197072451914337, 0.24197072451914337};
     expect_values_near(second, 3, want, 1e-14);
 }
@@ -252,7 +257,8 @@ START_TEST(elu_values_and_gradients) {
     bp_tensor *first = gradient_of_sum(y, x);
     expect_values(first, 5, (double[]){2, 0.7357588823428847, 1, 0, NAN});
     bp_tensor *z = vector(2, (double[]){-1, 1000});
-    expect_values(gradient_of_sum(gradient_of_sum(bp_elu(z, 2), z), z), 2, (double[]){0.7357588823428847, 0});
+    expect_values(gradient_of_sum(gradient_of_sum(bp_elu(z, 2), z), z), 2,
+                  (double[]){0.7357588823428847, 0});
 }
 END_TEST
 
