@@ -94,10 +94,6 @@ static bool flat_is_faster(const bpi_product *p, const bpi_gemm_kernels *own) {
            p->k * p->n >= PERIODS * period && !worth_threads(p, FLAT);
 }
 
-static bool is_short_row(const bpi_product *p, const bpi_gemm_kernels *own) {
-    return p->m == 1 && p->n <= (int64_t)BPI_GEMM_SHORT_ROW * own->lanes;
-}
-
 /* A few rows; more than one of them only if they are long, for tiles have the sums of short ones
  * all in registers. */
 static bool few_is_faster(const bpi_product *p, const bpi_gemm_kernels *own) {
@@ -200,7 +196,7 @@ bpi_gemm bpi_gemm_prepare(const bpi_product *p, bp_dtype dtype, bpi_gemm_use use
     if (worth_threads(p, way)) {
         if (way == BLAS)
             cut_for_blas(&g);
-        else if (way == FEW && !is_short_row(&g.product, g.own))
+        else if (way == FEW && !bpi_gemm_is_short_row(&g.product, g.own->lanes))
             cut(&g, (int64_t)WIDTHS_OF_FEW * g.own->width);
         else if (way != FEW && way != LOOPS)
             cut(&g, g.own->width);

@@ -154,7 +154,7 @@ static void few_columns(const bpi_gemm_work *work, const bpi_block *block, int64
         [1] = sum_1, [2] = sum_2, [3] = sum_3, [4] = sum_4};
     const bpi_product *p = work->product;
     const int64_t rows = block->row_end - block->row, row_a = p->transpose_a ? 1 : p->lda;
-    const bool is_short = p->m == 1 && p->n <= SHORT_ROW * LANES;
+    const bool is_short = bpi_gemm_is_short_row(p, LANES);
     const finish f = finish_of(work);
     /* the whole of a short row, and never less than a vector */
     int64_t first = j_end - j < LANES ? j_end - LANES : j, end = j_end;

@@ -43,6 +43,11 @@ typedef struct bpi_gemm_kernels {
     int width, lanes;
 } bpi_gemm_kernels;
 
+/* Tells whether a product is one row that `few` sums up in several parts: it is not to be cut. */
+static inline bool bpi_gemm_is_short_row(const bpi_product *p, int lanes) {
+    return p->m == 1 && p->n <= (int64_t)BPI_GEMM_SHORT_ROW * lanes;
+}
+
 /* Returns the kernels of the instruction set in use; NULL when there are none. */
 const bpi_gemm_kernels *bpi_gemm_kernels_of(bp_dtype dtype);
 
