@@ -49,7 +49,7 @@ void bp_graph_free(bp_graph *graph) {
     bpi_arena_free(&graph->own_types.arena);
     bpi_free(graph->own_types.table);
     bpi_free(graph->nodes);
-    bpi_free(graph->named);
+    bpi_name_free(&graph->names);
     bpi_text_free(&graph->text);
     bpi_free(graph);
 }
@@ -60,9 +60,7 @@ void bp_graph_reset(bp_graph *graph) {
     bpi_plans_unbind(graph);
     free_leaves(graph);
     bpi_arena_reset(&graph->arena);
-    if (graph->named_count)
-        memset(graph->named, 0, graph->named_size * sizeof *graph->named);
-    graph->named_count = 0;
+    bpi_name_clear(&graph->names);
     graph->count = 0;
     graph->scope[0] = '\0';
     graph->scope_length = 0;

@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "memory.h"
+#include "name_table.h"
 #include "text.h"
 
 typedef struct bpi_node bpi_node;
@@ -70,18 +71,11 @@ struct bpi_variable {
     char name[];
 };
 
-/* A place in a hash table of variables: empty when `variable` is NULL. */
-typedef struct bpi_bucket {
-    uint64_t hash; /* of the name */
-    bpi_variable *variable;
-} bpi_bucket;
-
 struct bp_model {
-    pthread_mutex_t lock;     /* around the variables: their table and their arena */
+    pthread_mutex_t lock;     /* around the variables, their names and their arena */
     bpi_variable **variables; /* in the order in which they were made */
     size_t count, capacity;
-    bpi_bucket *buckets; /* hash table by name; size is a power of two */
-    size_t bucket_count;
+    bpi_name_table names;
     bpi_arena arena;             /* small variables */
     bp_optimizer *optimizers;    /* list, freed with the model */
     struct bpi_derived *derived; /* list of ops made from backward functions */
@@ -90,12 +84,6 @@ struct bp_model {
     uint64_t step_stamp;         /* when seed or step last changed */
     bp_failure why;
 };
-
-/* A place in the table of names: empty when `tensor` is NULL. */
-typedef struct bpi_named {
-    uint64_t hash;
-    bp_tensor *tensor;
-} bpi_named;
 
 /* Interned types: kept over a reset. */
 typedef struct bpi_types {
@@ -112,8 +100,7 @@ struct bp_graph {
     bpi_node **nodes; /* by id */
     size_t count, capacity;
     bpi_leaf *leaves; /* those that own their data, or have done so */
-    bpi_named *named; /* hash table by name; size is a power of two */
-    size_t named_count, named_size;
+    bpi_name_table names; /* of tensors */
     char scope[256]; /* "encoder.layer1." */
     size_t scope_length;
     uint16_t scope_starts[BPI_MAX_SCOPES]; /* length of `scope` before each open one */
@@ -199,7 +186,8 @@ extern void (*bpi_vjp_fault)(bp_vjp *v);
 /* ---- variables ------------------------------------------------------------------------------- */
 
 bpi_variable *bpi_variable_find(const bp_model *model, const char *name, uint64_t hash);
-/* Makes a variable, initialised; NULL with model->why set. */
+/* Makes a variable, initialised, unless another thread has just made one of that name. Returns the
+ * one that there is; NULL with model->why set. */
 bpi_variable *bpi_variable_new(bp_model *model, const char *name, uint64_t hash,
                                const bp_type *type, bp_init init, bool trainable);
 /* Fills memory of a type by an initialiser (nn/init.c). */

@@ -29,7 +29,7 @@ void bp_model_free(bp_model *model) {
         free_variable(model->variables[k]);
     bpi_arena_free(&model->arena);
     bpi_free(model->variables);
-    bpi_free(model->buckets);
+    bpi_name_free(&model->names);
     pthread_mutex_destroy(&model->lock);
     bpi_free(model);
 }
@@ -56,51 +56,24 @@ const char *bp_model_error(const bp_model *model) {
 
 /* ---- variables ------------------------------------------------------------------------------- */
 
-/* The place where a name is, or where it belongs. */
-static bpi_bucket *place_of(const bp_model *model, const char *name, uint64_t hash) {
-    size_t mask = model->bucket_count - 1, at = hash & mask;
-    while (model->buckets[at].variable && (model->buckets[at].hash != hash ||
-                                           strcmp(model->buckets[at].variable->name, name) != 0))
-        at = (at + 1) & mask;
-    return &model->buckets[at];
-}
-
 bpi_variable *bpi_variable_find(const bp_model *model, const char *name, uint64_t hash) {
     pthread_mutex_t *lock = (pthread_mutex_t *)&model->lock;
     pthread_mutex_lock(lock);
-    bpi_variable *found = model->bucket_count ? place_of(model, name, hash)->variable : NULL;
+    bpi_variable *found = bpi_name_find(&model->names, name, hash);
     pthread_mutex_unlock(lock);
     return found;
 }
 
-/* Keeps half of the places empty. */
-static bool grow_buckets(bp_model *model) {
-    if (model->count * 2 < model->bucket_count)
-        return true;
-    size_t count = model->bucket_count ? model->bucket_count * 2 : 16;
-    bpi_bucket *buckets = bpi_alloc_zeroed(count * sizeof *buckets);
-    if (!buckets)
-        return false;
-    for (size_t k = 0; k < model->bucket_count; k++) {
-        size_t at = model->buckets[k].hash & (count - 1);
-        while (model->buckets[k].variable && buckets[at].variable)
-            at = (at + 1) & (count - 1);
-        if (model->buckets[k].variable)
-            buckets[at] = model->buckets[k];
-    }
-    bpi_free(model->buckets);
-    model->buckets = buckets;
-    model->bucket_count = count;
-    return true;
-}
-
-static bool add_locked(bp_model *model, bpi_variable *variable, uint64_t hash) {
-    if (!grow_buckets(model) || !bpi_grow((void **)&model->variables, &model->capacity,
-                                          model->count, sizeof *model->variables))
-        return false;
-    model->variables[model->count++] = variable;
-    *place_of(model, variable->name, hash) = (bpi_bucket){hash, variable};
-    return true;
+/* Adds a variable unless another thread has just made one of this name. Returns the one that there
+ * is; NULL without memory. */
+static bpi_variable *add_locked(bp_model *model, bpi_variable *variable, uint64_t hash) {
+    if (!bpi_grow((void **)&model->variables, &model->capacity, model->count,
+                  sizeof *model->variables))
+        return NULL;
+    bpi_variable *named = bpi_name_add(&model->names, variable->name, hash, variable);
+    if (named == variable)
+        model->variables[model->count++] = variable;
+    return named;
 }
 
 /* Memory for a variable, 64-byte aligned: of its own when it is large, else of the model. */
@@ -140,15 +113,15 @@ bpi_variable *bpi_variable_new(bp_model *model, const char *name, uint64_t hash,
         return NULL;
     }
     pthread_mutex_lock(&model->lock);
-    bool added = variable && add_locked(model, variable, hash);
+    bpi_variable *named = variable ? add_locked(model, variable, hash) : NULL;
     pthread_mutex_unlock(&model->lock);
-    if (!added) {
-        free_variable(variable);
+    if (!named)
         bpi_fail(&model->why, BP_ERR_MEMORY, "out of memory for parameter \"%s\"", name);
-        return NULL;
-    }
-    variable->stamp = bpi_clock(model);
-    return variable;
+    if (named != variable)
+        free_variable(variable);
+    else if (variable)
+        variable->stamp = bpi_clock(model);
+    return named;
 }
 
 /* ---- what a program sees of the variables ---------------------------------------------------- */

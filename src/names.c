@@ -1,38 +1,10 @@
-/* Names inside a recording: the table of named tensors, and scopes. */
+/* Names inside a recording: of tensors, and scopes. */
 #include <string.h>
 
 #include "graph.h"
 
-/* The place where a name is, or where it belongs. */
-static bpi_named *place_of(const bp_graph *graph, const char *name, uint64_t hash) {
-    size_t mask = graph->named_size - 1;
-    size_t at = hash & mask;
-    while (graph->named[at].tensor && (graph->named[at].hash != hash ||
-                                       strcmp(graph->named[at].tensor->node->name, name) != 0))
-        at = (at + 1) & mask;
-    return &graph->named[at];
-}
-
-static bool grow_names(bp_graph *graph) {
-    size_t size = graph->named_size ? graph->named_size * 2 : 32;
-    bpi_named *named = bpi_alloc_zeroed(size * sizeof *named);
-    if (!named)
-        return false;
-    for (size_t k = 0; k < graph->named_size; k++) {
-        size_t at = graph->named[k].hash & (size - 1);
-        while (graph->named[k].tensor && named[at].tensor)
-            at = (at + 1) & (size - 1);
-        if (graph->named[k].tensor)
-            named[at] = graph->named[k];
-    }
-    bpi_free(graph->named);
-    graph->named = named;
-    graph->named_size = size;
-    return true;
-}
-
 bp_tensor *bpi_find_name(const bp_graph *graph, const char *name, uint64_t hash) {
-    return graph->named_count ? place_of(graph, name, hash)->tensor : NULL;
+    return bpi_name_find(&graph->names, name, hash);
 }
 
 bp_tensor *bp_find(bp_graph *graph, const char *name) {
@@ -41,15 +13,13 @@ bp_tensor *bp_find(bp_graph *graph, const char *name) {
 
 bp_tensor *bpi_take_name(bp_tensor *tensor, const char *name, uint64_t hash) {
     bp_graph *graph = tensor->node->graph;
-    if (graph->named_count * 2 >= graph->named_size && !grow_names(graph))
+    const bp_tensor *named = bpi_name_add(&graph->names, name, hash, tensor);
+    if (!named)
         return bpi_graph_fail(graph, BP_ERR_MEMORY, "out of memory for the name \"%s\"", name);
-    bpi_named *place = place_of(graph, name, hash);
-    if (place->tensor)
+    if (named != tensor)
         return bpi_graph_fail(graph, BP_ERR_NAME, "the name \"%s\" is taken in this recording",
                               name);
     tensor->node->name = name;
-    graph->named_count++;
-    *place = (bpi_named){hash, tensor};
     return tensor;
 }
 

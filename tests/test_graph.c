@@ -355,6 +355,20 @@ START_TEST(an_input_that_was_pointed_takes_memory_again) {
 }
 END_TEST
 
+/* As by two threads that both have not found it. Of its own memory, so that it can be given back. */
+START_TEST(a_variable_made_by_two_is_one) {
+    const bp_type type = {BP_F32, BP_SHAPE(3000)};
+    const uint64_t hash = bpi_hash_text("w");
+    bpi_variable *first = bpi_variable_new(model, "w", hash, &type, bp_init_constant(1), true);
+    ck_assert_ptr_nonnull(first);
+    const int64_t live = bpi_alloc_live();
+    ck_assert_ptr_eq(bpi_variable_new(model, "w", hash, &type, bp_init_constant(2), true), first);
+    ck_assert_int_eq(bp_model_count(model), 1);
+    ck_assert_int_eq(bpi_alloc_live(), live);
+    ck_assert_float_eq(((const float *)first->data)[2999], 1);
+}
+END_TEST
+
 START_TEST(a_write_without_memory_leaves_an_input_pointed_where_it_was) {
     static float values[3000] = {1, 2, 3};
     bp_tensor *x = bp_input(graph, "x", BP_F32, BP_SHAPE(3000)), *y = bp_neg(x);
@@ -453,6 +467,7 @@ int main(void) {
         the_graph_is_described,
         variables_are_copied_in_and_out,
         an_input_that_was_pointed_takes_memory_again,
+        a_variable_made_by_two_is_one,
         a_write_without_memory_leaves_an_input_pointed_where_it_was,
         an_input_may_be_pointed_and_written_again_and_again,
         many_variables_lie_apart_and_are_found,

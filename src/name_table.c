@@ -1,0 +1,60 @@
+/* Tables of named things. */
+#include "name_table.h"
+
+#include <string.h>
+
+#include "memory.h"
+
+/* The place where a name is, or where it belongs. */
+static bpi_name_place *place_of(const bpi_name_table *t, const char *name, uint64_t hash) {
+    const size_t mask = t->size - 1;
+    size_t at = hash & mask;
+    while (t->places[at].item &&
+           (t->places[at].hash != hash || strcmp(t->places[at].name, name) != 0))
+        at = (at + 1) & mask;
+    return &t->places[at];
+}
+
+static bool grow(bpi_name_table *t) {
+    const size_t size = t->size ? t->size * 2 : 32;
+    bpi_name_place *places = bpi_alloc_zeroed(size * sizeof *places);
+    if (!places)
+        return false;
+    for (size_t k = 0; k < t->size; k++) {
+        size_t at = t->places[k].hash & (size - 1);
+        while (t->places[k].item && places[at].item)
+            at = (at + 1) & (size - 1);
+        if (t->places[k].item)
+            places[at] = t->places[k];
+    }
+    bpi_free(t->places);
+    t->places = places;
+    t->size = size;
+    return true;
+}
+
+void *bpi_name_find(const bpi_name_table *t, const char *name, uint64_t hash) {
+    return t->count ? place_of(t, name, hash)->item : NULL;
+}
+
+void *bpi_name_add(bpi_name_table *t, const char *name, uint64_t hash, void *item) {
+    if (t->count * 2 >= t->size && !grow(t))
+        return NULL;
+    bpi_name_place *place = place_of(t, name, hash);
+    if (!place->item) {
+        *place = (bpi_name_place){hash, name, item};
+        t->count++;
+    }
+    return place->item;
+}
+
+void bpi_name_clear(bpi_name_table *t) {
+    if (t->count)
+        memset(t->places, 0, t->size * sizeof *t->places);
+    t->count = 0;
+}
+
+void bpi_name_free(bpi_name_table *t) {
+    bpi_free(t->places);
+    *t = (bpi_name_table){0};
+}
