@@ -573,34 +573,6 @@ START_TEST(a_dense_sweep_stays_within_its_bound) {
 }
 END_TEST
 
-START_TEST(levels_have_names_and_can_be_forced) {
-    ck_assert(bpi_cpu_has(BPI_CPU_REFERENCE));
-    ck_assert(!bpi_cpu_has(BPI_CPU_COUNT));
-    ck_assert(!bpi_cpu_force(BPI_CPU_COUNT));
-    for (int level = 0; level < BPI_CPU_COUNT; level++) {
-        bool has = bpi_cpu_has((enum bpi_cpu_level)level);
-        ck_assert(bpi_cpu_force((enum bpi_cpu_level)level) == has);
-        if (has)
-            ck_assert_str_eq(bpi_cpu_name(), bpi_cpu_level_name((enum bpi_cpu_level)level));
-    }
-    ck_assert(bpi_cpu_force(BPI_CPU_REFERENCE));
-    ck_assert(bpi_map(BPI_MAP_EXP, BP_F32) == bpi_map_reference(BPI_MAP_EXP, BP_F32));
-    ck_assert_str_eq(bpi_cpu_level_name(BPI_CPU_COUNT), "?");
-}
-END_TEST
-
-START_TEST(the_environment_can_lower_the_level) {
-    static const char *const names[] = {"reference", "sse2", "avx512", "nonsense"};
-    ck_assert_int_eq(setenv("BP_ISA", names[_i], 1), 0); /* each test is a process of its own */
-    const char *name = bpi_cpu_name();
-    for (int level = 0; level < BPI_CPU_COUNT; level++)
-        if (strcmp(bpi_cpu_level_name((enum bpi_cpu_level)level), names[_i]) == 0 &&
-            bpi_cpu_has((enum bpi_cpu_level)level))
-            ck_assert_str_eq(name, names[_i]);
-    ck_assert(_i < 3 || strcmp(name, names[3]) != 0);
-}
-END_TEST
-
 static void add(Suite *s, const char *name, const TTest *test, int runs) {
     TCase *t = tcase_create(name);
     tcase_set_timeout(t, 600);
@@ -611,8 +583,6 @@ static void add(Suite *s, const char *name, const TTest *test, int runs) {
 static Suite *suite(void) {
     Suite *s = suite_create("map kernels");
     add(s, "slots", every_slot_has_the_dtypes_that_it_promises, BPI_CPU_COUNT);
-    add(s, "levels", levels_have_names_and_can_be_forced, 1);
-    add(s, "environment", the_environment_can_lower_the_level, 4);
     add(s, "special values", special_values, BPI_CPU_COUNT);
     add(s, "division", integer_division_never_traps, BPI_CPU_COUNT);
     add(s, "casts", casts_truncate_saturate_and_wrap, BPI_CPU_COUNT);

@@ -3,12 +3,15 @@
 #include "inside.h"
 #include "product.h"
 
-/* As the record of the op says; leaves alone what it says nothing of. */
-static void ask_record(const bpi_program *p, const bpi_step *step, double *flops, double *bytes) {
+/* The flops; and the bytes where the record of the op says what they are. */
+static double ask_record(const bpi_program *p, const bpi_step *step, double *bytes) {
     enum { MOST = 8 };
     bp_type types[MOST];
-    if (!step->op->cost || step->inputs > MOST)
-        return;
+    if (step->chain || step->product)
+        return step->chain ? step->chain->flops : step->product->flops;
+    double flops = step->op ? (double)bpi_count(&p->regs[step->y].type->shape) : 0;
+    if (!step->op || !step->op->cost || step->inputs > MOST)
+        return flops;
     bp_failure why; /* nobody reads it, nor what is left of the signature */
     bp_signature s;
     why.status = BP_OK;
@@ -21,16 +24,13 @@ static void ask_record(const bpi_program *p, const bpi_step *step, double *flops
         types[k] = *p->regs[step->x[k]].type;
     for (uint32_t k = 0; k < step->outputs; k++)
         s.y[k] = *p->regs[step->y + k].type;
-    step->op->cost(&s, flops, bytes);
+    step->op->cost(&s, &flops, bytes);
+    return flops;
 }
 
 double bpi_step_flops(const bpi_program *p, const bpi_step *step) {
-    if (step->chain || step->product)
-        return step->chain ? step->chain->flops : step->product->flops;
-    double flops = step->op ? (double)bpi_count(&p->regs[step->y].type->shape) : 0, bytes;
-    if (step->op)
-        ask_record(p, step, &flops, &bytes);
-    return flops;
+    double bytes;
+    return ask_record(p, step, &bytes);
 }
 
 void bpi_step_cost(const bpi_program *p, const bpi_step *step, double *flops, double *bytes) {
@@ -39,7 +39,5 @@ void bpi_step_cost(const bpi_program *p, const bpi_step *step, double *flops, do
         *bytes +=
             (double)p->regs[k < step->inputs ? step->x[k] : step->y + (uint32_t)(k - step->inputs)]
                 .bytes;
-    *flops = bpi_step_flops(p, step);
-    if (step->op && !step->chain && !step->product)
-        ask_record(p, step, flops, bytes);
+    *flops = ask_record(p, step, bytes);
 }
