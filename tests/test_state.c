@@ -235,6 +235,16 @@ START_TEST(an_input_may_not_point_at_what_the_run_writes) {
 }
 END_TEST
 
+/* The caller's memory may begin before what a run writes and reach into it. */
+START_TEST(an_input_may_not_reach_into_what_the_run_writes) {
+    bp_tensor *x = input("x", BP_SHAPE(4)), *y = bp_exp(x);
+    const double *values = bp_f64(y);
+    bp_point(x, (const void *)((uintptr_t)values - 3 * sizeof *values));
+    ck_assert_int_eq(bp_eval(&y, 1), BP_ERR_STATE);
+    expect_failure(BP_ERR_STATE, "bp_write");
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {
         fresh_values_are_not_computed_again,
@@ -250,6 +260,7 @@ int main(void) {
         a_failed_run_changes_no_state,
         an_update_is_computed_in_the_variable,
         an_input_may_not_point_at_what_the_run_writes,
+        an_input_may_not_reach_into_what_the_run_writes,
     };
     return run_tests("state", setup, teardown, 60, tests, sizeof tests / sizeof *tests);
 }

@@ -122,6 +122,8 @@ static bp_status make_plan(compilation *c) {
     plan->pointed = bpi_alloc_zeroed((s->leaf_count + 1) * sizeof *plan->pointed);
     if (!plan->values || !plan->targets || !plan->leaves || !plan->pointed)
         return fail_memory(c);
+    for (size_t k = 0; k < s->leaf_count; k++)
+        plan->pointed[k].bytes = bpi_type_bytes(s->leaves[k]->type);
     take_words(s, plan);
     plan->key_words = c->request->key_words;
     plan->hash = s->hash;

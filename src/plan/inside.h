@@ -198,6 +198,12 @@ bp_status bpi_place_program(bpi_program *program, bool arena);
 
 typedef struct bpi_instruction bpi_instruction;
 
+/* Where the operands that stand for a leaf point now, and the bytes that they read there. */
+typedef struct bpi_pointing {
+    const void *data;
+    size_t bytes;
+} bpi_pointing;
+
 struct bpi_plan {
     bpi_plan *next; /* the one used before this one */
     uint64_t *words;
@@ -212,7 +218,7 @@ struct bpi_plan {
     uint64_t recording;  /* the recording whose tensors it is bound to; 0: none */
     bp_tensor **targets; /* those tensors */
     const bpi_leaf **leaves;
-    const void **pointed; /* by leaf: where its uses point now */
+    bpi_pointing *pointed; /* by leaf */
     uint64_t pointings;   /* graph->pointings when they were made to; UINT64_MAX: binding is new */
 
     bpi_instruction *code;   /* of a planned plan: one for each step */

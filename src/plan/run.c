@@ -47,17 +47,20 @@ bp_status bpi_step_fail(const bpi_program *program, const bpi_step *step, bp_sta
 
 /* ---- the leaves ------------------------------------------------------------------------------ */
 
-static bool inside(const void *at, const void *block, size_t bytes) {
-    return (uintptr_t)at >= (uintptr_t)block && (uintptr_t)at - (uintptr_t)block < bytes;
+static bool overlap(bpi_pointing a, bpi_pointing b) {
+    uintptr_t x = (uintptr_t)a.data, y = (uintptr_t)b.data;
+    return x < y ? y - x < a.bytes : x - y < b.bytes;
 }
 
 /* An input that was pointed at memory that the run itself writes would change under its readers. */
-static bp_status check_pointer(const bpi_plan *plan, const void *data, bp_failure *why) {
+static bp_status check_pointer(const bpi_plan *plan, bpi_pointing input, bp_failure *why) {
     const bpi_program *p = &plan->program;
-    bool written = inside(data, p->results, p->result_bytes);
-    for (size_t k = 0; k < p->effect_count; k++)
-        written = written || inside(data, p->effects[k].variable->data,
-                                    bpi_type_bytes(&p->effects[k].variable->type));
+    bool written = overlap(input, (bpi_pointing){p->results, p->result_bytes});
+    for (size_t k = 0; k < p->effect_count; k++) {
+        const bpi_variable *variable = p->effects[k].variable;
+        bpi_pointing block = {variable->data, bpi_type_bytes(&variable->type)};
+        written = written || overlap(input, block);
+    }
     if (!written)
         return BP_OK;
     return bpi_fail(
@@ -72,13 +75,14 @@ static bp_status point_leaves(const bp_graph *graph, bpi_plan *plan, bp_failure 
         return BP_OK;
     for (size_t k = 0; k < plan->program.leaf_count; k++) {
         const void *data = plan->leaves[k]->data;
-        if (data == plan->pointed[k])
+        bpi_pointing now = {data, plan->pointed[k].bytes};
+        if (data == plan->pointed[k].data)
             continue;
-        if (plan->leaves[k]->pointed && check_pointer(plan, data, why) != BP_OK)
+        if (plan->leaves[k]->pointed && check_pointer(plan, now, why) != BP_OK)
             return why->status;
         for (size_t u = plan->use_start[k]; u < plan->use_start[k + 1]; u++)
             *plan->uses[u] = data;
-        plan->pointed[k] = data;
+        plan->pointed[k] = now;
     }
     plan->pointings = graph->pointings;
     return BP_OK;
