@@ -66,10 +66,6 @@ static bp_status concat_forward(const bp_call *call) {
     return BP_OK;
 }
 
-static void concat_cost(const bp_signature *s, double *flops, double *bytes) {
-    bpi_cost_map(s, 0, flops, bytes);
-}
-
 const bp_op bpi_op_concat = {
     .name = "concat",
     .summary = "Tensors one behind the other along an axis; their other sizes are the same.",
@@ -80,7 +76,7 @@ const bp_op bpi_op_concat = {
     .infer = concat_infer,
     .vjp = concat_vjp,
     .forward = concat_forward,
-    .cost = concat_cost,
+    .cost = bpi_cost_move,
     .formula = "y = concat(x, axis)",
     .gradient = "gx = part(gy, x, axis)",
     .source = "NumPy's concatenate",

@@ -61,10 +61,6 @@ static bp_status expand_fast(const bp_call *call) {
     return BP_OK;
 }
 
-static void expand_cost(const bp_signature *s, double *flops, double *bytes) {
-    bpi_cost_map(s, 0, flops, bytes);
-}
-
 const bp_op bpi_op_expand = {
     .name = "expand",
     .summary = "Broadcasts to a shape: sizes of 1, and missing dimensions in front, are repeated.",
@@ -75,7 +71,7 @@ const bp_op bpi_op_expand = {
     .infer = expand_infer,
     .vjp = expand_vjp,
     .forward = expand_forward,
-    .cost = expand_cost,
+    .cost = bpi_cost_move,
     .formula = "y = expand(x, shape)",
     .gradient = "gx = sum_to(gy, x)",
     .source = "NumPy's broadcast_to",

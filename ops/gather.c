@@ -42,10 +42,6 @@ static bool replace_axis(const bp_shape *x, int axis, const bp_shape *by, bp_sha
     return true;
 }
 
-static void index_cost(const bp_signature *s, double *flops, double *bytes) {
-    bpi_cost_map(s, 0, flops, bytes);
-}
-
 /* ---- gather ---------------------------------------------------------------------------------- */
 
 static bp_status gather_infer(bp_signature *s) {
@@ -88,7 +84,7 @@ const bp_op bpi_op_gather = {
     .infer = gather_infer,
     .vjp = gather_vjp,
     .forward = gather_forward,
-    .cost = index_cost,
+    .cost = bpi_cost_move,
     .formula = "y = gather(x, index, axis)",
     .gradient = "gx = scatter_add(gy, index, axis, size(x, axis))",
     .source = "NumPy's take",
@@ -163,7 +159,7 @@ const bp_op bpi_op_scatter_add = {
     .infer = scatter_infer,
     .vjp = scatter_vjp,
     .forward = scatter_forward,
-    .cost = index_cost,
+    .cost = bpi_cost_move,
     .formula = "y = scatter_add(x, index, axis, size)",
     .gradient = "gx = gather(gy, index, axis)",
     .source = "the adjoint of NumPy's take",
@@ -216,7 +212,7 @@ const bp_op bpi_op_one_hot = {
     .attrs = {{"classes", BP_ATTR_INT}, {"dtype", BP_ATTR_DTYPE}},
     .infer = one_hot_infer,
     .forward = one_hot_forward,
-    .cost = index_cost,
+    .cost = bpi_cost_move,
     .formula = "y = one_hot(index, classes)",
     .source = "PyTorch's one_hot",
     .samples =

@@ -65,10 +65,6 @@ static bp_status permute_fast(const bp_call *call) {
     return BP_OK;
 }
 
-static void permute_cost(const bp_signature *s, double *flops, double *bytes) {
-    bpi_cost_map(s, 0, flops, bytes);
-}
-
 const bp_op bpi_op_permute = {
     .name = "permute",
     .summary =
@@ -80,7 +76,7 @@ const bp_op bpi_op_permute = {
     .infer = permute_infer,
     .vjp = permute_vjp,
     .forward = permute_forward,
-    .cost = permute_cost,
+    .cost = bpi_cost_move,
     .formula = "y = permute(x, permutation)",
     .gradient = "gx = permute(gy, inverse(permutation))",
     .source = "NumPy's transpose",

@@ -90,3 +90,7 @@ void bpi_cost_map(const bp_signature *s, double per_element, double *flops, doub
     for (int k = 0; k < s->inputs; k++)
         *bytes += bytes_of(&s->x[k]);
 }
+
+void bpi_cost_move(const bp_signature *s, double *flops, double *bytes) {
+    bpi_cost_map(s, 0, flops, bytes);
+}

@@ -49,6 +49,8 @@ bp_status bpi_infer_number(bp_signature *s);
 
 /* The cost of an elementwise op: so many flops per element, every operand read once. */
 void bpi_cost_map(const bp_signature *s, double per_element, double *flops, double *bytes);
+/* The cost of an op that only moves elements. */
+void bpi_cost_move(const bp_signature *s, double *flops, double *bytes);
 
 /* Elements of a tensor that all have one value, with the dtype (and shape) of another. */
 bp_tensor *bpi_full_like(bp_tensor *like, double value);

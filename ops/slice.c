@@ -179,10 +179,6 @@ static bp_status pad_fast(const bp_call *call) {
     return BP_OK;
 }
 
-static void pad_cost(const bp_signature *s, double *flops, double *bytes) {
-    bpi_cost_map(s, 0, flops, bytes);
-}
-
 const bp_op bpi_op_pad = {
     .name = "pad",
     .summary = "The tensor surrounded by zeros: so many before and after it in every dimension.",
@@ -193,7 +189,7 @@ const bp_op bpi_op_pad = {
     .infer = pad_infer,
     .vjp = pad_vjp,
     .forward = pad_forward,
-    .cost = pad_cost,
+    .cost = bpi_cost_move,
     .formula = "y = pad(x, before, after)",
     .gradient = "gx = slice(gy, before, before + size(x))",
     .source = "NumPy's pad",
