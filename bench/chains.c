@@ -17,6 +17,7 @@
 #include <immintrin.h>
 #endif
 
+#include "plan/chain.h"
 #include "plan/inside.h"
 #include "timing.h"
 
@@ -164,11 +165,10 @@ static bool is_one_chain(const chain *c, int ops) {
     return p->step_count == 1 && ops == 1;
 }
 
-/* What runs together stores its blocks as they come; a kernel for one op stores large arrays past
- * the caches (kernel/map_simd.c). */
-static bool stores_past(const chain *c, int64_t bytes) {
-    const bpi_program *p = &c->graph->plans->first->program;
-    return CAN_STREAM && p->steps[0].kind == BPI_STEP_MAP && bytes >= 8 << 20;
+/* Large arrays are stored past the caches where the last op runs in a pipe. */
+static bool stores_past(const chain *c) {
+    const bpi_chain *made = c->graph->plans->first->program.steps[0].chain;
+    return CAN_STREAM && made && made->parts > 0 && made->part[made->parts - 1].past;
 }
 
 /* ---- measuring ------------------------------------------------------------------------------- */
@@ -212,7 +212,7 @@ static bool measure_case(bool unary, int ops, bool memory, int rounds) {
     bool good = !bp_failed(c.graph) && is_one_chain(&c, ops) && pair.from && pair.to;
     if (good)
         snprintf(what, sizeof what, "%s %d %s %s", unary ? "unary" : "streams", ops,
-                 memory ? "memory" : "L2", stores_past(&c, bytes) ? "past" : "plain");
+                 memory ? "memory" : "L2", stores_past(&c) ? "past" : "plain");
     for (int round = 0; good && round < rounds; round++)
         measure(&c, &pair, memory, what, (double)bytes * streams);
     free((void *)pair.from);

@@ -4,40 +4,9 @@
 #include "map.h"
 
 #include "map_names.inc"
-#include "vec_math.h"
+#include "map_vectors.h"
 
-static inline vec v_maximum(vec a, vec b) { return v_select(v_equal(a, a), v_max(a, b), a); }
-static inline vec v_minimum(vec a, vec b) { return v_select(v_equal(a, a), v_min(a, b), a); }
-static inline vec v_square(vec a) { return v_mul(a, a); }
-static inline vec v_reciprocal(vec a) { return v_div(v_set(1), a); }
-static inline vec v_relu(vec a) { return v_max(v_set(0), a); }
-
-static inline vec v_sign(vec a) {
-    const vec zero = v_set(0);
-    vec below = v_select(v_less(a, zero), v_set(-1), v_add(a, zero)); /* -0 + 0 = 0 */
-    return v_select(v_less(zero, a), v_set(1), below);
-}
-
-static inline vec v_leaky_relu(vec a, vec slope) {
-    return v_select(v_less(v_set(0), a), a, v_mul(slope, a));
-}
-
-static inline vec v_sigmoid_grad(vec y, vec gy) { return v_mul(gy, v_mul(y, v_sub(v_set(1), y))); }
-
-static inline vec v_tanh_grad(vec y, vec gy) { return v_mul(gy, v_sub(v_set(1), v_mul(y, y))); }
-
-static inline vec v_relu_grad(vec a, vec gy) {
-    const vec zero = v_set(0);
-    return v_select(v_less_equal(a, zero), zero, gy);
-}
-
-static inline vec v_leaky_relu_grad(vec a, vec gy, vec slope) {
-    return v_select(v_less(v_set(0), a), gy, v_mul(slope, gy));
-}
-
-static inline vec v_gelu_grad(vec x, vec gy) { return v_mul(gy, v_gelu_slope(x)); }
-static inline vec v_gelu_tanh_grad(vec x, vec gy) { return v_mul(gy, v_gelu_tanh_slope(x)); }
-
+#if BPI_VEC_BITS != 256
 /* An array of LARGE elements, which no cache keeps, is better written past the caches: the lines of
  * y need not be read first. In place they are there already. */
 enum { LARGE = ((size_t)8 << 20) / sizeof(real) };
@@ -58,8 +27,7 @@ static inline void put(const real *x, real *y, vec a, bool past) {
         v_store(y, a);
     }
 }
-
-#if BPI_VEC_BITS == 256
+#else
 /* Two vectors, of which the second may be empty and the last one partial. */
 typedef struct pair {
     vec first, second;
@@ -89,116 +57,46 @@ static inline void store_rest(real *p, pair a, size_t k) {
 }
 #endif
 
-#define OP add
-#define ARITY 2
-#define CHEAP
-#include "map_vloop.inc"
-#define OP sub
-#define ARITY 2
-#define CHEAP
-#include "map_vloop.inc"
-#define OP mul
-#define ARITY 2
-#define CHEAP
-#include "map_vloop.inc"
-#define OP div
-#define ARITY 2
-#define CHEAP
-#include "map_vloop.inc"
-#define OP maximum
-#define ARITY 2
-#define CHEAP
-#include "map_vloop.inc"
-#define OP minimum
-#define ARITY 2
-#define CHEAP
-#include "map_vloop.inc"
-#define OP neg
-#define ARITY 1
-#define CHEAP
-#include "map_vloop.inc"
-#define OP square
-#define ARITY 1
-#define CHEAP
-#include "map_vloop.inc"
-#define OP abs
-#define ARITY 1
-#define CHEAP
-#include "map_vloop.inc"
-#define OP sign
-#define ARITY 1
-#include "map_vloop.inc"
-#define OP sqrt
-#define ARITY 1
-#define CHEAP
-#include "map_vloop.inc"
-#define OP reciprocal
-#define ARITY 1
-#define CHEAP
-#include "map_vloop.inc"
+#define MAP_FORM "map_vloop.inc"
+#include "map_cheap.inc"
+
 #define OP exp
 #define ARITY 1
-#include "map_vloop.inc"
+#include MAP_FORM
 #define OP log
 #define ARITY 1
 #define BRANCHES
-#include "map_vloop.inc"
+#include MAP_FORM
 #define OP tanh
 #define ARITY 1
-#include "map_vloop.inc"
+#include MAP_FORM
 #define OP sigmoid
 #define ARITY 1
-#include "map_vloop.inc"
+#include MAP_FORM
 #define OP softplus
 #define ARITY 1
-#include "map_vloop.inc"
+#include MAP_FORM
 #define OP erf
 #define ARITY 1
-#include "map_vloop.inc"
+#include MAP_FORM
 #define OP log1p
 #define ARITY 1
-#include "map_vloop.inc"
+#include MAP_FORM
 #define OP expm1
 #define ARITY 1
-#include "map_vloop.inc"
-#define OP relu
-#define ARITY 1
-#define CHEAP
-#include "map_vloop.inc"
-#define OP leaky_relu
-#define ARITY 1
-#define CHEAP
-#define SLOPE
-#include "map_vloop.inc"
+#include MAP_FORM
 #define OP gelu
 #define ARITY 1
-#include "map_vloop.inc"
+#include MAP_FORM
 #define OP gelu_tanh
 #define ARITY 1
-#include "map_vloop.inc"
-#define OP sigmoid_grad
-#define ARITY 2
-#define CHEAP
-#include "map_vloop.inc"
-#define OP tanh_grad
-#define ARITY 2
-#define CHEAP
-#include "map_vloop.inc"
-#define OP relu_grad
-#define ARITY 2
-#define CHEAP
-#include "map_vloop.inc"
-#define OP leaky_relu_grad
-#define ARITY 2
-#define CHEAP
-#define SLOPE
-#include "map_vloop.inc"
+#include MAP_FORM
 #define OP gelu_grad
 #define ARITY 2
-#include "map_vloop.inc"
+#include MAP_FORM
 #define OP gelu_tanh_grad
 #define ARITY 2
-#include "map_vloop.inc"
+#include MAP_FORM
 
 extern bpi_map_fn *const BPI_TABLE[BPI_MAP_COUNT];
 bpi_map_fn *const BPI_TABLE[BPI_MAP_COUNT] = {

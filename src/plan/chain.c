@@ -1,6 +1,11 @@
 /* Running a chain: the domain is cut into blocks, some whole rows of it or a part of one, and all
  * ops run on a block before the next one (chain_prepare.c chooses the size).
  *
+ * Cheap ops in a row are one pass over the block, a pipe, in which one hands its values to the next
+ * in registers (chain_pipe.c says which). All other ops are a pass each, and so is every op over
+ * what is left of a block after the last group of a pipe: both give the same bits. A chain that is
+ * one pipe over whole arrays and scalars is one block. Large results go past the caches.
+ *
  * For each block every operand is a contiguous run of elements: as it lies in memory where it has
  * the shape of the domain, else out of a small buffer that it is spread into; a scalar, or a row
  * that repeats, is spread only once. The order of every sum depends on the shapes only. */
@@ -137,9 +142,15 @@ static int64_t block_at(const bpi_chain *c, int64_t first, int64_t end) {
 /* Where the values of a block are. */
 typedef struct values {
     char *at[BPI_CHAIN_INPUTS + BPI_CHAIN_OPS];
+    bpi_pipe_step step[BPI_CHAIN_STEPS];
     char *partial;                /* room for the sums of a block */
     double total[BPI_CHAIN_SUMS]; /* so far, of sums over everything */
 } values;
+
+/* How many elements a buffer holds of what is spread once. */
+static int64_t spread_once(const bpi_chain *c, const bpi_feed *feed, int64_t rest) {
+    return c->flows ? BPI_PIPE_GROUP / (int64_t)feed->item : block_at(c, 0, rest);
+}
 
 /* Finds the place of every value of the block from `first` on, and spreads what is spread once. */
 static void start(const bpi_chain *c, values *v, char *room, int64_t first, int64_t end) {
@@ -151,7 +162,7 @@ static void start(const bpi_chain *c, values *v, char *room, int64_t first, int6
         }
         v->at[k] = room + (size_t)c->buffer[k] * c->buffer_bytes;
         if (feed->kind == BPI_FEED_ONCE)
-            bpi_chain_spread(c, feed, c->x[k], 0, block_at(c, 0, end - first), v->at[k]);
+            bpi_chain_spread(c, feed, c->x[k], 0, spread_once(c, feed, end - first), v->at[k]);
     }
     for (int k = 0; k < c->ops; k++) {
         const bpi_chain_op *op = &c->op[k];
@@ -162,6 +173,8 @@ static void start(const bpi_chain *c, values *v, char *room, int64_t first, int6
     v->partial = room + (size_t)(c->buffers - 1) * c->buffer_bytes;
     for (int k = 0; k < c->sums; k++)
         v->total[k] = 0;
+    if (c->steps > 0)
+        memcpy(v->step, c->step, (size_t)c->steps * sizeof *v->step);
 }
 
 static void sum_up(const bpi_chain *c, values *v, int64_t first, int64_t n) {
@@ -186,15 +199,60 @@ static void feed_rows(const bpi_chain *c, values *v, int k, int64_t first, int64
                    (size_t)(find_row(c, x, first / c->row, index) + first % c->row) * x->item;
 }
 
+/* Tells whether the last result of a part goes past the caches: it is at whole lines, and not over
+ * an operand, whose lines are there already. */
+static bool goes_past(const bpi_chain *c, const values *v, const bpi_chain_part *part) {
+    const int last = part->end - 1;
+    bool past = part->past && (uintptr_t)v->at[c->inputs + last] % 64 == 0;
+    for (int k = 0; k < c->inputs && past; k++)
+        past = c->x[k] != c->y[c->op[last].output];
+    return past;
+}
+
+/* Takes the whole groups of a block through a pipe; returns how many elements these are. */
+static int64_t run_pipe(const bpi_chain *c, values *v, const bpi_chain_part *part, int64_t n) {
+    bpi_pipe_step *step = &v->step[part->step];
+    const int64_t elements = (int64_t)part->pipe->group / c->op[part->first].item;
+    const int64_t groups = n / elements;
+    for (int k = 0; k < part->steps; k++)
+        step[k].at = v->at[c->at[part->step + k]];
+    step[part->steps - 1].run =
+        goes_past(c, v, part) ? part->pipe->finish_past : part->pipe->finish;
+    part->pipe->run(step, (size_t)groups * part->pipe->group);
+    return groups * elements;
+}
+
+/* Where element `done` of a block is. */
+static char *place(const bpi_chain *c, const values *v, int value, int64_t done, size_t item) {
+    const bool group = c->flows && c->buffer[value] >= 0;
+    return v->at[value] + (group ? 0 : (size_t)done * item);
+}
+
+/* Runs ops one after the other on elements done .. n of a block. */
+static bp_status run_ops(const bpi_chain *c, const values *v, int first, int end, int64_t done,
+                         int64_t n) {
+    bp_status status = BP_OK;
+    for (int k = first; k < end && status == BP_OK; k++) {
+        const bpi_chain_op *op = &c->op[k];
+        const void *x[3] = {place(c, v, op->x[0], done, op->item),
+                            place(c, v, op->x[1], done, op->item),
+                            place(c, v, op->x[2], done, op->item)};
+        status = op->map((size_t)(n - done), x, place(c, v, c->inputs + k, done, op->item),
+                         op->attr);
+    }
+    return status;
+}
+
 static bp_status run_block(const bpi_chain *c, values *v, int64_t first, int64_t n) {
     for (int k = 0; k < c->inputs; k++)
         if (c->feed[k].kind == BPI_FEED_ROWS)
             feed_rows(c, v, k, first, n);
-    bp_status status = BP_OK;
-    for (int k = 0; k < c->ops && status == BP_OK; k++) {
-        const bpi_chain_op *op = &c->op[k];
-        const void *x[3] = {v->at[op->x[0]], v->at[op->x[1]], v->at[op->x[2]]};
-        status = op->map((size_t)n, x, v->at[c->inputs + k], op->attr);
+    bp_status status = c->parts == 0 ? run_ops(c, v, 0, c->ops, 0, n) : BP_OK;
+    for (int k = 0; k < c->parts && status == BP_OK; k++) {
+        const bpi_chain_part *part = &c->part[k];
+        const int64_t done = part->pipe ? run_pipe(c, v, part, n) : 0;
+        if (done < n)
+            status = run_ops(c, v, part->first, part->end, done, n);
     }
     sum_up(c, v, first, n);
     return status;
@@ -221,6 +279,9 @@ static bp_status run_part(const bpi_chain *c, int64_t first, int64_t end) {
         if (first + n < end)
             advance(c, &v, n);
     }
+    for (int k = 0; k < c->parts; k++)
+        if (c->part[k].past)
+            c->part[k].pipe->fence();
     for (int k = 0; k < c->sums; k++)
         if (c->sum[k].row == 1)
             bpi_store(c->sum[k].dtype, c->y[c->sum[k].output], 0, v.total[k]);

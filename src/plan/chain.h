@@ -3,13 +3,15 @@
 #ifndef BPI_PLAN_CHAIN_H
 #define BPI_PLAN_CHAIN_H
 
-#include "kernel/map.h"
+#include "kernel/pipe.h"
 #include "memory.h"
 
 enum {
     BPI_CHAIN_INPUTS = 16, /* most operands */
     BPI_CHAIN_OPS = 24,    /* most ops */
     BPI_CHAIN_SUMS = 2,    /* most sums */
+    BPI_CHAIN_STEPS = 5 * BPI_CHAIN_OPS, /* most steps of pipes: two of each operand, and a store */
+    BPI_CHAIN_LARGE = 8 << 20,           /* bytes of an array that no cache keeps */
     BPI_CHAIN_ROOM =
         28672 /* bytes for blocks: with what is read and written they fit the first cache */
 };
@@ -32,7 +34,9 @@ typedef struct bpi_chain_op {
     const char *name; /* of the op */
     bpi_map_fn *map;
     const double *attr;
-    uint8_t x[3]; /* values */
+    bp_dtype dtype; /* by which its kernels are found */
+    uint8_t slot;   /* of kernel/map.h */
+    uint8_t x[3];   /* values */
     uint8_t inputs;
     uint8_t item;  /* bytes of an element of the result */
     int8_t output; /* which output of the chain the result is; -1: none, it stays in a buffer */
@@ -47,6 +51,15 @@ typedef struct bpi_chain_sum {
     int64_t row;     /* elements that are left; 1: everything is summed */
 } bpi_chain_sum;
 
+/* Ops that go over a block together: in a pipe as far as it is whole groups, and over what is left,
+ * or all of it where there is no pipe, one after the other. */
+typedef struct bpi_chain_part {
+    const bpi_pipe *pipe; /* NULL: none */
+    uint8_t first, end;   /* its ops */
+    uint8_t step, steps;  /* of the pipe: the first one, and how many */
+    bool past;            /* the last result is an output that may be written past the caches */
+} bpi_chain_part;
+
 /* Its arrays are as long as they need to be: most chains are short. */
 typedef struct bpi_chain {
     int inputs, ops, outputs, sums;
@@ -59,18 +72,31 @@ typedef struct bpi_chain {
     int buffers;               /* at most BPI_CHAIN_ROOM bytes in all */
     int8_t
         buffer[BPI_CHAIN_INPUTS + BPI_CHAIN_OPS]; /* of each value; -1: it has memory of its own */
-    bpi_feed *feed;                               /* of each operand */
+    bool flows;     /* it is one pipe, and a buffer holds one group: no blocks are needed */
+    bpi_feed *feed; /* of each operand */
     bpi_chain_op *op;
     bpi_chain_sum *sum;
-    const void **x; /* where operands and outputs are now */
+    int parts, steps; /* parts: 0 where it is small; steps: of all pipes */
+    bpi_chain_part *part;
+    bpi_pipe_step *step; /* but for their places */
+    uint8_t *at;         /* of each step: the value that it reads or writes */
+    const void **x;      /* where operands and outputs are now */
     void **y;
-    const int *threads; /* as bp_set_threads takes it */
+    const int *threads;            /* as bp_set_threads takes it */
     struct bpi_short_chain *brief; /* its short form; NULL: none */
 } bpi_chain;
 
 /* Completes a chain whose ops, sums and feed items are filled in: `types` are those of the
- * operands, over a domain of shape `domain`. */
-void bpi_chain_prepare(bpi_chain *chain, const bp_type *const *types, const bp_shape *domain);
+ * operands, over a domain of shape `domain`. False without memory. */
+bool bpi_chain_prepare(bpi_chain *chain, const bp_type *const *types, const bp_shape *domain,
+                       bpi_arena *memory);
+/* Cuts it into parts, once everything else is known (chain_pipe.c); false without memory. */
+bool bpi_chain_cut(bpi_chain *chain, bpi_arena *memory);
+/* Tells whether it is one pipe that needs no blocks; whether an op alone, of `count` elements, is
+ * better a chain than a call of its kernel; and how often ops and sums read a value. */
+bool bpi_chain_may_flow(const bpi_chain *chain);
+bool bpi_chain_suits(enum bpi_map_slot slot, bp_dtype dtype, int64_t count);
+int bpi_chain_reads(const bpi_chain *chain, int value);
 /* Tells whether output `output` may be written where operand `input` is read: every op that reads
  * the operand has done so, element by element, before the output is written. */
 bool bpi_chain_may_overwrite(const bpi_chain *chain, int input, int output);

@@ -141,12 +141,17 @@ static void choose_block(bpi_chain *c) {
     int64_t item = widest_item(c), most = most_in_block(c, item);
     c->block = c->row >= most || c->row == 0 ? most : most / c->row * c->row;
     int64_t used = c->count < c->block ? c->count : c->block;
+    if (c->flows) {
+        used = BPI_PIPE_GROUP / item;
+        c->block = c->count;
+    }
     /* not a power of two: equal places of many buffers would compete for the same
      * lines of the cache */
     c->buffer_bytes = (size_t)((used * item + 63) / 64 * 64 + 64);
 }
 
-void bpi_chain_prepare(bpi_chain *c, const bp_type *const *types, const bp_shape *domain) {
+bool bpi_chain_prepare(bpi_chain *c, const bp_type *const *types, const bp_shape *domain,
+                       bpi_arena *memory) {
     c->count = bpi_count(domain);
     for (int k = 0; k < c->inputs; k++) {
         c->feed[k].item = bp_dtype_size(types[k]->dtype);
@@ -155,11 +160,13 @@ void bpi_chain_prepare(bpi_chain *c, const bp_type *const *types, const bp_shape
     collapse(c, domain);
     for (int k = 0; k < c->inputs; k++)
         c->feed[k].kind = bpi_count(&types[k]->shape) == c->count ? BPI_FEED_WHOLE : BPI_FEED_ROWS;
+    c->flows = bpi_chain_may_flow(c);
     share_buffers(c);
     choose_block(c);
     for (int k = 0; k < c->inputs; k++)
         if (c->feed[k].kind == BPI_FEED_ROWS && one_row_for_all(c, &c->feed[k]))
             c->feed[k].kind = BPI_FEED_ONCE;
+    return bpi_chain_cut(c, memory);
 }
 
 bool bpi_chain_may_overwrite(const bpi_chain *c, int input, int output) {

@@ -199,6 +199,7 @@ static uint8_t value_of(const fusion *f, const group *g, uint32_t reg) {
 
 static bool fill_op(const fusion *f, const group *g, const bpi_step *step, bpi_chain_op *op) {
     const bpi_kernels *kernels = step->op->kernel;
+    const bp_dtype dtype = f->p->regs[step->x[step->inputs - 1]].type->dtype;
     double *attr = NULL;
     if (step->attr) {
         attr = bpi_arena_alloc(&f->p->memory, BP_MAX_ATTRS * sizeof *attr);
@@ -208,8 +209,10 @@ static bool fill_op(const fusion *f, const group *g, const bpi_step *step, bpi_c
     }
     *op = (bpi_chain_op){
         .name = step->op->name,
-        .map = bpi_map(kernels->map, f->p->regs[step->x[step->inputs - 1]].type->dtype),
+        .map = bpi_map(kernels->map, dtype),
         .attr = attr,
+        .dtype = dtype,
+        .slot = (uint8_t)kernels->map,
         .inputs = (uint8_t)step->inputs,
         .item = (uint8_t)bp_dtype_size(f->p->regs[step->y].type->dtype),
         .output = -1};
@@ -263,8 +266,7 @@ static bool fill_chain(const fusion *f, const group *g, bpi_chain *c) {
     int count = 0;
     for (uint32_t k = g->first_in; k != BPI_NONE; k = f->inputs[k].following)
         types[count++] = f->p->regs[f->inputs[k].reg].type;
-    bpi_chain_prepare(c, types, domain(g));
-    return true;
+    return bpi_chain_prepare(c, types, domain(g), &f->p->memory);
 }
 
 /* Moves the registers of what the chain hands out to the end, in the order of its outputs. */
@@ -304,9 +306,12 @@ static bool make_chain(fusion *f, const group *g, bpi_step *to) {
 
 /* ---- the pass -------------------------------------------------------------------------------- */
 
-/* A step alone stays what it is, unless its operands have to be broadcast. */
+/* A step alone stays what it is, unless its operands have to be broadcast, or it is large. */
 static bool stays(const fusion *f, const group *g) {
-    bool plain = g->first == g->last;
+    const bpi_step *step = &f->p->steps[g->first];
+    const bpi_kernels *kernels = step->op->kernel;
+    bool plain = g->first == g->last &&
+                 !bpi_chain_suits(kernels->map, g->type->dtype, bpi_count(domain(g)));
     for (uint32_t k = g->first_in; k != BPI_NONE && plain; k = f->inputs[k].following)
         plain = bpi_same_shape(&f->p->regs[f->inputs[k].reg].type->shape, domain(g));
     return plain;

@@ -66,17 +66,6 @@ static bool is_one_element(const bpi_program *p, const bpi_step *step, int value
     return value < step->inputs && bp_shape_count(p->regs[step->x[value]].type->shape) == 1;
 }
 
-/* How many ops and sums read a value. */
-static int reads(const bpi_chain *c, int value) {
-    int count = 0;
-    for (int k = 0; k < c->ops; k++)
-        for (int i = 0; i < c->op[k].inputs; i++)
-            count += c->op[k].x[i] == value;
-    for (int k = 0; k < c->sums; k++)
-        count += c->sum[k].value == value;
-    return count;
-}
-
 /* The scalar by which op `k` only scales what the next one adds or subtracts, as the number of its
  * operand; -1 where it does something else, or the scalar is read again. */
 static int8_t scalar_of(const bpi_program *p, const bpi_step *step, bp_dtype dtype, int k) {
@@ -84,14 +73,14 @@ static int8_t scalar_of(const bpi_program *p, const bpi_step *step, bp_dtype dty
     const bpi_chain_op *op = &c->op[k], *next = op + 1;
     const int value = c->inputs + k;
     if (k + 1 == c->ops || op->map != bpi_map(BPI_MAP_MUL, dtype) || op->output >= 0 ||
-        reads(c, value) != 1)
+        bpi_chain_reads(c, value) != 1)
         return -1;
     const bool add = next->map == bpi_map(BPI_MAP_ADD, dtype) && next->x[0] == value;
     const bool last = (next->map == bpi_map(BPI_MAP_ADD, dtype) ||
                        next->map == bpi_map(BPI_MAP_SUB, dtype)) &&
                       next->x[1] == value;
     const int8_t scalar = !is_one_element(p, step, op->x[0]);
-    bool alone = is_one_element(p, step, op->x[scalar]) && reads(c, op->x[scalar]) == 1;
+    bool alone = is_one_element(p, step, op->x[scalar]) && bpi_chain_reads(c, op->x[scalar]) == 1;
     return (add || last) && alone ? scalar : -1;
 }
 
