@@ -28,7 +28,7 @@ static bool in_closure(const reverse *r, const bpi_node *node) {
 }
 
 static bp_tensor **cotangent_of(const reverse *r, const bp_tensor *tensor) {
-    return &r->cotangents[r->first[tensor->node->slot] + (uint32_t)tensor->index];
+    return &r->cotangents[r->first[tensor->node->slot] + bpi_index(tensor)];
 }
 
 /* A cotangent flows into operand k if it is a float, the op lets it, and something
@@ -129,9 +129,11 @@ static bool prepare(reverse *r, bp_tensor *const *wrt, int wrt_count) {
     for (int k = 0; k < wrt_count; k++)
         if (in_closure(r, wrt[k]->node))
             r->needed[wrt[k]->node->slot] = true;
-    for (size_t s = 0; s < count; s++)
+    for (size_t s = 0; s < count; s++) {
+        bpi_fetch_ahead(r->closure.nodes, s, count);
         for (int k = 0; k < r->closure.nodes[s]->inputs; k++)
             r->needed[s] = r->needed[s] || flows_into(r, r->closure.nodes[s], k);
+    }
     return true;
 }
 

@@ -45,6 +45,8 @@ const char *bp_dtype_name(bp_dtype dtype) { return exists(dtype) ? dtypes[dtype]
 bool bp_dtype_is_float(bp_dtype dtype) { return dtype == BP_F32 || dtype == BP_F64; }
 
 int64_t bp_shape_count(bp_shape shape) {
+    const int64_t most = INT64_MAX / 16; /* the bytes of any type still fit */
+    enum { FEW = 1 << 29 };              /* two factors below that need no division */
     if (shape.rank < 0 || shape.rank > BP_MAX_RANK)
         return -1;
     int64_t count = 1;
@@ -54,7 +56,7 @@ int64_t bp_shape_count(bp_shape shape) {
             return -1;
         if (shape.size[k] == 0)
             empty = true;
-        else if (count > INT64_MAX / 16 / shape.size[k]) /* 16: bytes of any type still fit */
+        else if ((count | shape.size[k]) >= FEW && count > most / shape.size[k])
             return -1;
         else
             count *= shape.size[k];

@@ -10,5 +10,8 @@ bp_tensor *bpi_sum_to(bp_tensor *x, bp_shape shape) {
     for (int k = 0; k < x->type->shape.rank; k++)
         if (k < extra || (shape.size[k - extra] == 1 && x->type->shape.size[k] != 1))
             axes.axis[axes.count++] = k;
-    return bp_reshape(bp_sum(x, axes, true), shape);
+    if (axes.count == extra) /* only dimensions that the shape does not have */
+        return bp_sum(x, axes, false);
+    bp_tensor *sum = bp_sum(x, axes, true);
+    return extra > 0 ? bp_reshape(sum, shape) : sum;
 }

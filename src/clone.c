@@ -11,8 +11,35 @@ typedef struct copying {
 } copying;
 
 static bp_dtype retyped(const copying *c, bp_dtype dtype) {
-    return c->retype != BP_DTYPE_COUNT && bp_dtype_is_float(dtype) ? c->retype : dtype;
+    return bp_dtype_is_float(dtype) ? c->retype : dtype;
 }
+
+/* The types of a copy as they are. */
+static bool copy_types(const copying *c, const bpi_node *node, const bp_type **types) {
+    bool shared = c->to->types == node->graph->types, ok = true;
+    for (int k = 0; k < node->outputs && ok; k++) {
+        types[k] = shared ? node->y[k].type : bpi_type_intern(c->to, node->y[k].type);
+        ok = types[k] != NULL;
+    }
+    return ok;
+}
+
+static bp_tensor *copy_of(const copying *c, const bp_tensor *x) {
+    return &c->copies[x->node->slot]->y[bpi_index(x)];
+}
+
+/* A node as it is. */
+static bpi_node *copy_node(const copying *c, const bpi_node *node) {
+    const bp_type *types[BP_MAX_OUTPUTS];
+    if (!copy_types(c, node, types))
+        return bpi_graph_fail(c->to, BP_ERR_MEMORY, "out of memory");
+    bpi_node *copy = bpi_node_copy(c->to, node, types);
+    for (int k = 0; k < node->inputs && copy; k++)
+        copy->x[k] = copy_of(c, node->x[k]);
+    return copy;
+}
+
+/* ---- with other floats ----------------------------------------------------------------------- */
 
 /* Gives a leaf values of its own, converted from the original's. */
 static bool convert_values(copying *c, bpi_leaf *leaf, const bp_type *from, const void *data) {
@@ -26,7 +53,7 @@ static bool convert_values(copying *c, bpi_leaf *leaf, const bp_type *from, cons
     return true;
 }
 
-static bpi_node *copy_leaf(copying *c, const bpi_node *node) {
+static bpi_node *convert_leaf(copying *c, const bpi_node *node) {
     bp_type type = *node->y[0].type;
     bp_dtype was = type.dtype;
     type.dtype = retyped(c, was);
@@ -48,51 +75,28 @@ static bpi_node *copy_leaf(copying *c, const bpi_node *node) {
 }
 
 /* Attributes with dtypes changed as the tensors' are; `attrs` has room for BP_MAX_ATTRS. */
-static const bp_attr *copy_attrs(const copying *c, const bpi_node *node, bp_attr *attrs) {
-    if (c->retype == BP_DTYPE_COUNT)
-        return node->attr;
+static void convert_attrs(const copying *c, const bpi_node *node, bp_attr *attrs) {
     for (int k = 0; k < node->attrs; k++) {
         attrs[k] = node->attr[k];
         if (attrs[k].type == BP_ATTR_DTYPE)
             attrs[k].as.i = retyped(c, (bp_dtype)attrs[k].as.i);
     }
-    return attrs;
 }
 
-/* The types of a copy as they are. */
-static bool copy_types(const copying *c, const bpi_node *node, const bp_type **types) {
-    bool shared = c->to->types == node->graph->types, ok = true;
-    for (int k = 0; k < node->outputs && ok; k++) {
-        types[k] = shared ? node->y[k].type : bpi_type_intern(c->to, node->y[k].type);
-        ok = types[k] != NULL;
-    }
-    return ok;
-}
-
-static bpi_node *copy_op(copying *c, const bpi_node *node) {
+static bpi_node *convert_op(copying *c, const bpi_node *node) {
     enum { FEW = 8 };
     bp_tensor *few[FEW];
-    bp_tensor **x = node->inputs <= FEW ? few : bpi_alloc(node->inputs * sizeof *x);
-    const bp_type *types[BP_MAX_OUTPUTS];
-    if (!x || !copy_types(c, node, types)) {
-        if (x != few)
-            bpi_free(x);
-        return bpi_graph_fail(c->to, BP_ERR_MEMORY, "out of memory");
-    }
-    for (int k = 0; k < node->inputs; k++)
-        x[k] = &c->copies[node->x[k]->node->slot]->y[node->x[k]->index];
     bp_attr attrs[BP_MAX_ATTRS];
-    const bp_attr *attr = copy_attrs(c, node, attrs);
-    bpi_node *copy = NULL;
-    if (c->retype != BP_DTYPE_COUNT) {
-        bp_tensor *first = bp_record(node->op, x, node->inputs, attr);
-        copy = first ? first->node : NULL;
-    } else {
-        copy = bpi_node_append(c->to, node->op, x, node->inputs, attr, types, node->outputs, NULL);
-    }
+    bp_tensor **x = node->inputs <= FEW ? few : bpi_alloc(node->inputs * sizeof *x);
+    if (!x)
+        return bpi_graph_fail(c->to, BP_ERR_MEMORY, "out of memory");
+    for (int k = 0; k < node->inputs; k++)
+        x[k] = copy_of(c, node->x[k]);
+    convert_attrs(c, node, attrs);
+    const bp_tensor *first = bp_record(node->op, x, node->inputs, attrs);
     if (x != few)
         bpi_free(x);
-    return copy;
+    return first ? first->node : NULL;
 }
 
 bp_status bpi_clone(bp_graph *to, const bpi_closure *closure, bp_dtype retype, bpi_node **copies) {
@@ -104,7 +108,11 @@ bp_status bpi_clone(bp_graph *to, const bpi_closure *closure, bp_dtype retype, b
     }
     for (size_t k = 0; k < closure->count; k++) {
         const bpi_node *node = closure->nodes[k];
-        copies[k] = node->leaf ? copy_leaf(&c, node) : copy_op(&c, node);
+        bpi_fetch_ahead(closure->nodes, k, closure->count);
+        if (retype == BP_DTYPE_COUNT)
+            copies[k] = copy_node(&c, node);
+        else
+            copies[k] = node->leaf ? convert_leaf(&c, node) : convert_op(&c, node);
         if (!copies[k])
             return to->why.status;
         copies[k]->name = node->name;

@@ -25,8 +25,8 @@ static void add_node(bpi_text *text, const bpi_node *node) {
     for (int k = 0; k < node->inputs; k++) {
         const bp_tensor *x = node->x[k];
         bpi_text_add(text, " %%%u", x->node->slot);
-        if (x->index > 0)
-            bpi_text_add(text, ".%d", (int)x->index);
+        if (bpi_index(x) > 0)
+            bpi_text_add(text, ".%u", bpi_index(x));
     }
     for (int k = 0; k < node->attrs; k++)
         add_attr(text, node->op->attrs[k].name, &node->attr[k]);

@@ -21,27 +21,36 @@ enum { BPI_MAX_SCOPES = 64 };
 struct bp_tensor {
     bpi_node *node;
     const bp_type *type; /* interned in the graph: equal types have equal addresses */
-    bpi_value *value;    /* NULL until computed as a target; for leaves always NULL */
-    int32_t index;       /* which output */
-    uint32_t unused;
+    union {
+        bpi_value *value;  /* NULL until computed as a target; for leaves always NULL */
+        bp_tensor *became; /* in a private graph: what stands for it, plan/rewrite.c */
+    };
 };
 
-/* One recorded op. Allocated in one piece: outputs, then operands, then attributes follow. */
+/* One recorded op. Allocated in one piece: outputs, then attributes, then operands follow. What is
+ * looked at through a tensor stands next to the outputs, most often in the same line of the
+ * cache. */
 struct bpi_node {
     bp_graph *graph;
-    const bp_op *op;
     const char *name; /* or NULL */
-    bpi_leaf *leaf;   /* of a leaf, else NULL */
+    bp_tensor **x;
+    const bp_attr *attr;
+    bpi_leaf *leaf; /* of a leaf, else NULL */
+    const bp_op *op;
     uint32_t id;      /* place in the order of recording: operands have smaller ones */
     uint32_t mark;    /* scratch of one traversal: == graph->mark when visited */
     uint32_t slot;    /* scratch of one traversal: a number of its own */
     uint16_t inputs;
     uint8_t outputs;
     uint8_t attrs;
-    bp_tensor **x;
-    const bp_attr *attr;
     bp_tensor y[];
 };
+
+/* Which output of its node a tensor is. */
+static inline uint32_t bpi_index(const bp_tensor *tensor) {
+    const bp_tensor *first = tensor->node->y;
+    return tensor == first ? 0 : (uint32_t)(tensor - first);
+}
 
 /* What stands behind a leaf. The ops of leaves are bpi_op_input, _constant, _scalar, _variable. */
 typedef enum bpi_leaf_kind { BPI_INPUT, BPI_CONSTANT, BPI_SCALAR, BPI_VARIABLE } bpi_leaf_kind;
@@ -132,6 +141,9 @@ const bp_type *bpi_type_intern(bp_graph *graph, const bp_type *type);
 bpi_node *bpi_node_append(bp_graph *graph, const bp_op *op, bp_tensor *const *x, int inputs,
                           const bp_attr *attr, const bp_type *const *types, int outputs,
                           bpi_leaf *leaf);
+/* Appends a node that shares name, leaf and attributes with one of another graph, which lasts
+ * longer; its operands are to be filled in. */
+bpi_node *bpi_node_copy(bp_graph *graph, const bpi_node *from, const bp_type *const *types);
 /* As bp_record for an op without operands. */
 bp_tensor *bpi_record_leaf(bp_graph *graph, const bp_op *op, const bp_type *type,
                            bpi_leaf_kind kind, bpi_leaf **leaf);
@@ -152,6 +164,22 @@ bp_tensor *bpi_take_name(bp_tensor *tensor, const char *name, uint64_t hash);
 
 /* ---- traversal ------------------------------------------------------------------------------- */
 
+/* A pass over a large graph mostly waits for the operands of its nodes, which may be anywhere: has
+ * those of a node that it will come to soon fetched into the cache. */
+enum { BPI_NODES_AHEAD = 12 };
+static inline void bpi_fetch_operands(const bpi_node *node) {
+    for (int k = 0; k < node->inputs; k++)
+        __builtin_prefetch(node->x[k]);
+}
+static inline void bpi_fetch_ahead(bpi_node *const *nodes, size_t at, size_t count) {
+    if (at + BPI_NODES_AHEAD < count)
+        bpi_fetch_operands(nodes[at + BPI_NODES_AHEAD]);
+}
+static inline void bpi_fetch_behind(bpi_node *const *nodes, size_t at) {
+    if (at > BPI_NODES_AHEAD)
+        bpi_fetch_operands(nodes[at - BPI_NODES_AHEAD]);
+}
+
 /* The nodes that `targets` depend on, themselves included, in the order of recording. */
 typedef struct bpi_closure {
     bpi_node **nodes;
@@ -164,7 +192,7 @@ bp_status bpi_closure_of(bp_graph *graph, bp_tensor *const *targets, int count,
                          bpi_closure *closure);
 
 /* Copies a closure that is not empty into another graph: the copy of closure->nodes[k] becomes
- * copies[k]. Leaves are shared in what they point to, and so are names: the copy must not outlive
+ * copies[k]. Names, attributes and what stands behind leaves are shared: the copy must not outlive
  * the recording that it is of, and is not found by name. With retype not BP_DTYPE_COUNT every float
  * tensor becomes `retype`: the shape rules run again, and float leaves become inputs with
  * converted values. */

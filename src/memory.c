@@ -155,7 +155,7 @@ static bool add_chunk(bpi_arena *arena, size_t least) {
 void *bpi_arena_alloc(bpi_arena *arena, size_t bytes) {
     if (bytes > SIZE_MAX / 2)
         return NULL;
-    bytes = (bytes + 15) / 16 * 16;
+    bytes = (bytes + 7) / 8 * 8;
     if ((size_t)(arena->end - arena->next) < bytes && !add_chunk(arena, bytes))
         return NULL;
     void *memory = arena->next;

@@ -33,9 +33,8 @@ typedef struct bpi_arena {
     bpi_arena_chunk *chunks;
     char *next, *end;
 } bpi_arena;
-void *bpi_arena_alloc(bpi_arena *arena,
-                      size_t bytes); /* aligned to 16; NULL when memory is short */
-void *bpi_arena_alloc_aligned(bpi_arena *arena, size_t bytes); /* the same, to 64 */
+void *bpi_arena_alloc(bpi_arena *arena, size_t bytes); /* aligned to 8; NULL: memory is short */
+void *bpi_arena_alloc_aligned(bpi_arena *arena, size_t bytes); /* to 64 */
 char *bpi_arena_text(bpi_arena *arena, const char *text);
 void bpi_arena_reset(bpi_arena *arena); /* forgets everything, keeps one chunk */
 void bpi_arena_free(bpi_arena *arena);

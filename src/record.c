@@ -119,37 +119,56 @@ static bool copy_attrs(bp_graph *graph, bp_attr *to, const bp_attr *from, int co
     return true;
 }
 
-bpi_node *bpi_node_append(bp_graph *graph, const bp_op *op, bp_tensor *const *x, int inputs,
-                          const bp_attr *attr, const bp_type *const *types, int outputs,
-                          bpi_leaf *leaf) {
-    int attrs = bpi_op_attrs(op);
+/* A node that is not in the graph yet, with room for its operands and own attributes; NULL with the
+ * failure kept. */
+static inline bpi_node *new_node(bp_graph *graph, const bp_op *op, const bp_type *const *types,
+                                 int outputs, int inputs, int own_attrs) {
     size_t bytes = sizeof(bpi_node) + (size_t)outputs * sizeof(bp_tensor) +
-                   (size_t)inputs * sizeof(bp_tensor *) + (size_t)attrs * sizeof(bp_attr);
+                   (size_t)inputs * sizeof(bp_tensor *) + (size_t)own_attrs * sizeof(bp_attr);
     bpi_node *node = graph->count < UINT32_MAX ? bpi_arena_alloc(&graph->arena, bytes) : NULL;
     if (!node ||
         !bpi_grow((void **)&graph->nodes, &graph->capacity, graph->count, sizeof *graph->nodes))
         return bpi_graph_fail(graph, BP_ERR_MEMORY, "%s: out of memory after %zu nodes", op->name,
                               graph->count);
-    bp_attr *own_attrs = (bp_attr *)&node->y[outputs];
-    bp_tensor **own_x = (bp_tensor **)&own_attrs[attrs];
+    bp_attr *attr = (bp_attr *)&node->y[outputs];
     *node = (bpi_node){.graph = graph,
+                       .x = (bp_tensor **)&attr[own_attrs],
+                       .attr = attr,
                        .op = op,
-                       .leaf = leaf,
                        .id = (uint32_t)graph->count,
                        .inputs = (uint16_t)inputs,
                        .outputs = (uint8_t)outputs,
-                       .attrs = (uint8_t)attrs,
-                       .x = own_x,
-                       .attr = own_attrs};
-    if (inputs)
-        memcpy(own_x, x, (size_t)inputs * sizeof *x);
+                       .attrs = (uint8_t)own_attrs};
     for (int k = 0; k < outputs; k++)
-        node->y[k] = (bp_tensor){.node = node, .type = types[k], .index = k};
-    if (!copy_attrs(graph, own_attrs, attr, attrs))
+        node->y[k] = (bp_tensor){.node = node, .type = types[k]};
+    return node;
+}
+
+bpi_node *bpi_node_append(bp_graph *graph, const bp_op *op, bp_tensor *const *x, int inputs,
+                          const bp_attr *attr, const bp_type *const *types, int outputs,
+                          bpi_leaf *leaf) {
+    const int attrs = bpi_op_attrs(op);
+    bpi_node *node = new_node(graph, op, types, outputs, inputs, attrs);
+    if (!node)
+        return NULL;
+    node->leaf = leaf;
+    if (inputs)
+        memcpy(node->x, x, (size_t)inputs * sizeof *x);
+    if (!copy_attrs(graph, (bp_attr *)node->attr, attr, attrs))
         return bpi_graph_fail(graph, BP_ERR_MEMORY, "%s: out of memory after %zu nodes", op->name,
                               graph->count);
-    graph->nodes[graph->count++] = node;
-    return node;
+    return graph->nodes[graph->count++] = node;
+}
+
+bpi_node *bpi_node_copy(bp_graph *graph, const bpi_node *from, const bp_type *const *types) {
+    bpi_node *node = new_node(graph, from->op, types, from->outputs, from->inputs, 0);
+    if (!node)
+        return NULL;
+    node->name = from->name;
+    node->leaf = from->leaf;
+    node->attr = from->attr;
+    node->attrs = from->attrs;
+    return graph->nodes[graph->count++] = node;
 }
 
 /* Runs the shape rule; the default is the type of the first operand. */

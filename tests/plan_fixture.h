@@ -28,11 +28,15 @@ static inline bp_tensor *state(const char *name, double value) {
     return bp_state(graph, name, BP_F64, BP_SHAPE(4), bp_init_constant(value));
 }
 
-static inline const bpi_program *program_of(bp_tensor *const *targets, int count) {
+static inline const bpi_plan *plan_of(bp_tensor *const *targets, int count) {
     bpi_request request = {.targets = targets, .count = count};
-    bpi_plan *plan = bpi_plan_for(graph, &request);
+    const bpi_plan *plan = bpi_plan_for(graph, &request);
     ck_assert_msg(plan != NULL, "%s", bp_error(graph));
-    return &plan->program;
+    return plan;
+}
+
+static inline const bpi_program *program_of(bp_tensor *const *targets, int count) {
+    return &plan_of(targets, count)->program;
 }
 
 static inline bool is_named(const char *name, const char *op) {
@@ -45,13 +49,14 @@ static inline int steps_of(bp_tensor *target, const char *op) {
     int count = 0;
     for (size_t s = 0; s < p->step_count; s++) {
         const bpi_step *step = &p->steps[s];
-        for (int k = 0; step->chain && k < step->chain->ops; k++)
+        const bool chain = bpi_is_chain(step), product = bpi_is_product(step);
+        for (int k = 0; chain && k < step->chain->ops; k++)
             count += is_named(step->chain->op[k].name, op);
-        for (int k = 0; step->product && k < step->product->op_count; k++)
+        for (int k = 0; product && k < step->product->op_count; k++)
             count += is_named(step->product->ops[k], op);
-        if (step->chain)
+        if (chain)
             count += step->chain->sums * is_named("sum", op);
-        else if (!step->product)
+        else if (!product)
             count += is_named(step->op ? step->op->name : "copy", op);
     }
     return count;

@@ -123,6 +123,130 @@ START_TEST(a_product_takes_up_a_bias_and_a_relu) {
 }
 END_TEST
 
+/* ---- what is shared -------------------------------------------------------------------------- */
+
+/* Operands of the blocks below: [3,4], and a matrix that exchanges columns. */
+static bp_tensor *whole, *bias, *exchange;
+
+static void make_operands(void) {
+    static const double columns[16] = {0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0};
+    whole = counting("whole", BP_SHAPE(3, 4), -5);
+    bias = counting("bias", BP_SHAPE(4), -2);
+    exchange = input("exchange", BP_SHAPE(4, 4));
+    ck_assert_int_eq(bp_write(exchange, columns), BP_OK);
+}
+
+enum { CHAINS = 12, PRODUCTS = 5, TARGETS = 32 };
+
+/* Chains that differ in one thing each. What else is read of one becomes a target. */
+static bp_tensor *chain_of(int kind, bp_tensor *x, bp_tensor **targets, int *count) {
+    bp_tensor *minus = bp_neg(x), *y = bp_leaky_relu(minus, kind == 1 ? 0.25 : 0.5);
+    switch (kind) {
+    case 2: return bp_neg(bp_leaky_relu(x, 0.5));
+    case 3: return bp_sub(minus, x);
+    case 4: return bp_sub(x, minus);
+    case 5: return bp_sub(minus, bias);
+    case 6: return bp_sub(minus, whole);
+    case 7: targets[(*count)++] = minus; break;
+    case 8: targets[(*count)++] = bp_sum(y, BP_ALL, false); break;
+    case 9: targets[(*count)++] = bp_sum(y, BP_AXES(0), false); break;
+    case 10: return bp_abs(minus);
+    case 11: return bp_sign(minus);
+    default: break;
+    }
+    return y;
+}
+
+static bp_tensor *product_of(int kind, bp_tensor *x) {
+    bp_tensor *y = bp_matmul_t(x, false, exchange, kind == 1);
+    y = kind == 2 || kind == 4 ? bp_add(y, bias) : y;
+    return kind == 3 || kind == 4 ? bp_relu(y) : y;
+}
+
+/* Steps k of `all` are of kind k % kinds: two of them share what they are just when they are of one
+ * kind. */
+static void expect_shared(const void *const *all, int count, int kinds) {
+    ck_assert_int_eq(count, 2 * kinds);
+    for (int k = 0; k < count; k++)
+        for (int i = 0; i < k; i++)
+            ck_assert_msg((all[i] == all[k]) == (i % kinds == k % kinds), "kinds %d and %d",
+                          i % kinds, k % kinds);
+}
+
+START_TEST(chains_share_what_they_are_when_nothing_differs) {
+    make_operands();
+    bp_tensor *targets[TARGETS], *x = whole;
+    int count = 0, chains = 0;
+    for (int k = 0; k < 2 * CHAINS; k++)
+        x = bp_matmul(chain_of(k % CHAINS, x, targets, &count), exchange);
+    targets[count++] = x;
+    const bpi_program *p = program_of(targets, count);
+    const void *all[TARGETS];
+    for (size_t s = 0; s < p->step_count; s++)
+        if (bpi_is_chain(&p->steps[s]) && chains < TARGETS)
+            all[chains++] = p->steps[s].chain;
+    expect_shared(all, chains, CHAINS);
+    bp_check_report report;
+    ck_assert_msg(bp_check_plan(targets, count, &report) == BP_OK, "%s", report.text);
+}
+END_TEST
+
+START_TEST(products_share_what_they_are_when_nothing_differs) {
+    make_operands();
+    bp_tensor *x = whole;
+    int products = 0;
+    for (int k = 0; k < 2 * PRODUCTS; k++)
+        x = product_of(k % PRODUCTS, x);
+    const bpi_program *p = program_of(&x, 1);
+    const void *all[TARGETS];
+    for (size_t s = 0; s < p->step_count; s++)
+        if (bpi_is_product(&p->steps[s]) && products < TARGETS)
+            all[products++] = p->steps[s].product;
+    expect_shared(all, products, PRODUCTS);
+    expect_as_naive(x);
+}
+END_TEST
+
+/* w + s a b, and s w + a b: the same ops. */
+START_TEST(scaled_products_do_not_share_what_scaled_variables_have) {
+    make_operands();
+    bp_tensor *s = bp_scalar(graph, BP_F64, 0.5), *product = bp_matmul(whole, exchange);
+    bp_tensor *more = bp_matmul(bp_neg(whole), exchange), *assigned[2];
+    bp_tensor *w = bp_state(graph, "w", BP_F64, BP_SHAPE(3, 4), bp_init_constant(8));
+    bp_tensor *v = bp_state(graph, "v", BP_F64, BP_SHAPE(3, 4), bp_init_constant(8));
+    assigned[0] = bp_assign(w, bp_add(w, bp_mul(product, s)));
+    assigned[1] = bp_assign(v, bp_add(bp_mul(v, s), more));
+    const bpi_program *p = program_of(assigned, 2);
+    const bpi_plan_product *first = NULL;
+    for (size_t k = 0; k < p->step_count; k++)
+        if (bpi_is_product(&p->steps[k])) {
+            ck_assert_ptr_ne(p->steps[k].product, first);
+            first = p->steps[k].product;
+            ck_assert_int_eq(first->op_count, 3);
+        }
+    bp_check_report report;
+    ck_assert_msg(bp_check_plan(assigned, 2, &report) == BP_OK, "%s", report.text);
+}
+END_TEST
+
+START_TEST(steps_share_attributes_when_they_are_equal) {
+    enum { SUMS = 3 };
+    make_operands();
+    bp_tensor *targets[2 * SUMS], *x = bp_matmul(whole, exchange), *more = bp_matmul(x, exchange);
+    for (int k = 0; k < 2 * SUMS; k++)
+        targets[k] = bp_sum(k < SUMS ? x : more, BP_AXES(k % SUMS > 0), k % SUMS > 1);
+    const bpi_program *p = program_of(targets, 2 * SUMS);
+    const void *all[TARGETS];
+    int sums = 0;
+    for (size_t s = 0; s < p->step_count; s++)
+        if (strcmp(p->steps[s].op->name, "sum") == 0 && sums < TARGETS)
+            all[sums++] = p->steps[s].attr;
+    expect_shared(all, sums, SUMS);
+    for (int k = 0; k < 2 * SUMS; k++) /* of -2, 2, 6; -3, 1, 5; and -5, -4, -3, -2 */
+        ck_assert_double_eq(first_of(targets[k]), k % SUMS > 0 ? -14 : k < SUMS ? 6 : 3);
+}
+END_TEST
+
 /* Assigns `value` to the variable `w`; returns the number of steps that the plan takes, and
  * compares what becomes of it with a naive run. */
 static int64_t assign_as_naive(bp_tensor *w, bp_tensor *value) {
@@ -175,7 +299,7 @@ START_TEST(a_product_moves_a_weight_by_its_momentum) {
         int moves = 0;
         const bpi_program *p = &graph->plans->first->program;
         for (size_t s = 0; s < p->step_count; s++)
-            moves += p->steps[s].product && p->steps[s].outputs == 2;
+            moves += bpi_is_product(&p->steps[s]) && p->steps[s].outputs == 2;
         ck_assert_int_eq(moves, executor ? 0 : 2); /* of both weights */
         for (size_t k = 0; k < p->effect_count && !executor; k++)
             ck_assert(p->effects[k].direct);
@@ -209,6 +333,10 @@ int main(void) {
         a_product_is_added_to_the_variable_that_takes_the_sum,
         a_product_moves_a_weight_by_its_momentum,
         an_operand_that_is_read_again_is_not_written_over,
+        chains_share_what_they_are_when_nothing_differs,
+        products_share_what_they_are_when_nothing_differs,
+        scaled_products_do_not_share_what_scaled_variables_have,
+        steps_share_attributes_when_they_are_equal,
     };
     return run_tests("fusion", setup, teardown, 60, tests, sizeof tests / sizeof *tests);
 }

@@ -212,7 +212,7 @@ static void drop_term(bp_vjp *v) {
         for (int k = 0; k < node->inputs && k < 16; k++) {
             int from = place(&r, node->x[k]->node);
             bool mapped = from >= 0 && r.replaced[from];
-            x[k] = mapped ? bp_output(r.replaced[from], node->x[k]->index) : node->x[k];
+            x[k] = mapped ? bp_output(r.replaced[from], (int)bpi_index(node->x[k])) : node->x[k];
             changed = changed || mapped;
         }
         r.replaced[i] = drop_here(node, &site);
@@ -223,7 +223,7 @@ static void drop_term(bp_vjp *v) {
     for (int k = 0; k < v->inputs; k++) {
         int from = v->need[k] && v->gx[k] ? place(&r, v->gx[k]->node) : -1;
         if (from >= 0 && r.replaced[from])
-            v->gx[k] = bp_output(r.replaced[from], v->gx[k]->index);
+            v->gx[k] = bp_output(r.replaced[from], (int)bpi_index(v->gx[k]));
     }
 }
 

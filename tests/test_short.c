@@ -10,6 +10,7 @@
 
 #include "kernel/cpu.h"
 #include "kernel/short.h"
+#include "plan/short.h"
 #include "plan_fixture.h"
 #include "suite.h"
 
@@ -260,15 +261,15 @@ END_TEST
 /* ---- plans ----------------------------------------------------------------------------------- */
 
 /* Tells whether a step of a plan has a short form. */
-static bool is_short(const bpi_step *step) {
-    return (step->chain && step->chain->brief) || (step->product && step->product->brief_run);
+static bool is_short(const bpi_step *step, const bpi_instruction *code) {
+    return bpi_is_short_chain(code) || (bpi_is_product(step) && step->product->brief_run);
 }
 
 static int short_steps(bp_tensor *target) {
     const bpi_program *p = program_of(&target, 1);
     int count = 0;
     for (size_t s = 0; s < p->step_count; s++)
-        count += is_short(&p->steps[s]);
+        count += is_short(&p->steps[s], &plan_of(&target, 1)->code[s]);
     return count;
 }
 

@@ -126,6 +126,21 @@ START_TEST(assignments_swap) {
 }
 END_TEST
 
+START_TEST(old_values_are_copied_before_one_is_computed_in_place) {
+    for (int executor = 0; executor < 2; executor++) {
+        bp_tensor *a, *b;
+        record_states(executor, &a, &b, 2);
+        bp_tensor *targets[] = {bp_assign(b, bp_add(b, b)), bp_assign(a, b), bp_detach(b)};
+        ck_assert_int_eq(bp_eval(targets, 3), BP_OK);
+        ck_assert_double_eq(variable_of("a"), 2);
+        ck_assert_double_eq(variable_of("b"), 4);
+        ck_assert_double_eq(first_of(targets[2]), 2);
+        if (executor == 0) /* two copies, the sum, and the copy into a */
+            ck_assert_int_eq(graph->plans->first->program.step_count, 4);
+    }
+}
+END_TEST
+
 START_TEST(an_effect_runs_at_every_evaluation_and_not_when_read) {
     bp_tensor *n = state("n", 0), *one = bp_full(graph, BP_F64, BP_SHAPE(4), 1);
     bp_tensor *counted = bp_assign(n, bp_add(n, one)), *twice = bp_add(counted, counted);
@@ -253,6 +268,7 @@ int main(void) {
         changing_the_executor_computes_anew,
         assignments_read_old_values,
         assignments_swap,
+        old_values_are_copied_before_one_is_computed_in_place,
         an_effect_runs_at_every_evaluation_and_not_when_read,
         two_values_for_one_variable_are_refused,
         a_variable_read_late_keeps_its_old_value,

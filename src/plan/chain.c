@@ -17,6 +17,13 @@
 #include "kernel/pool.h"
 #include "kernel/reduce.h"
 
+/* A chain with where its operands and outputs are. */
+typedef struct chain_call {
+    const bpi_chain *chain;
+    const void *const *x;
+    void *const *y;
+} chain_call;
+
 /* ---- spreading ------------------------------------------------------------------------------- */
 
 static void splat(size_t item, const void *from, void *to, int64_t n) {
@@ -95,12 +102,12 @@ void bpi_chain_spread(const bpi_chain *c, const bpi_feed *x, const void *data, i
 /* The sums of the columns of a block go to the row that is left: the block is whole rows of it, or
  * a part of one that begins at column first % row. The first block that reaches a
  * column writes it. */
-static void add_rows(const bpi_chain *c, const bpi_chain_sum *sum, const void *x, int64_t first,
+static void add_rows(const chain_call *call, const bpi_chain_sum *sum, const void *x, int64_t first,
                      int64_t n, void *partial) {
     const size_t item = bp_dtype_size(sum->dtype);
     int64_t rows = n >= sum->row ? n / sum->row : 1;
     bpi_pass pass = {1, rows, n / rows};
-    void *to = (char *)c->y[sum->output] + (size_t)(first % sum->row) * item;
+    void *to = (char *)call->y[sum->output] + (size_t)(first % sum->row) * item;
     if (first < sum->row && rows == 1) {
         memcpy(to, x, (size_t)n * item);
         return;
@@ -153,21 +160,22 @@ static int64_t spread_once(const bpi_chain *c, const bpi_feed *feed, int64_t res
 }
 
 /* Finds the place of every value of the block from `first` on, and spreads what is spread once. */
-static void start(const bpi_chain *c, values *v, char *room, int64_t first, int64_t end) {
+static void start(const chain_call *call, values *v, char *room, int64_t first, int64_t end) {
+    const bpi_chain *c = call->chain;
     for (int k = 0; k < c->inputs; k++) {
         const bpi_feed *feed = &c->feed[k];
         if (feed->kind == BPI_FEED_WHOLE) {
-            v->at[k] = (char *)c->x[k] + (size_t)first * feed->item;
+            v->at[k] = (char *)call->x[k] + (size_t)first * feed->item;
             continue;
         }
         v->at[k] = room + (size_t)c->buffer[k] * c->buffer_bytes;
         if (feed->kind == BPI_FEED_ONCE)
-            bpi_chain_spread(c, feed, c->x[k], 0, spread_once(c, feed, end - first), v->at[k]);
+            bpi_chain_spread(c, feed, call->x[k], 0, spread_once(c, feed, end - first), v->at[k]);
     }
     for (int k = 0; k < c->ops; k++) {
         const bpi_chain_op *op = &c->op[k];
         v->at[c->inputs + k] = op->output >= 0
-                                   ? (char *)c->y[op->output] + (size_t)first * op->item
+                                   ? (char *)call->y[op->output] + (size_t)first * op->item
                                    : room + (size_t)c->buffer[c->inputs + k] * c->buffer_bytes;
     }
     v->partial = room + (size_t)(c->buffers - 1) * c->buffer_bytes;
@@ -177,11 +185,12 @@ static void start(const bpi_chain *c, values *v, char *room, int64_t first, int6
         memcpy(v->step, c->step, (size_t)c->steps * sizeof *v->step);
 }
 
-static void sum_up(const bpi_chain *c, values *v, int64_t first, int64_t n) {
+static void sum_up(const chain_call *call, values *v, int64_t first, int64_t n) {
+    const bpi_chain *c = call->chain;
     for (int k = 0; k < c->sums; k++) {
         const bpi_chain_sum *sum = &c->sum[k];
         if (sum->row > 1)
-            add_rows(c, sum, v->at[sum->value], first, n, v->partial);
+            add_rows(call, sum, v->at[sum->value], first, n, v->partial);
         else
             v->total[k] += sum_block(sum, v->at[sum->value], n);
     }
@@ -189,35 +198,38 @@ static void sum_up(const bpi_chain *c, values *v, int64_t first, int64_t n) {
 
 /* Makes elements first .. first+n of an operand that is not there as a whole: a part of a long row
  * is used where it lies. */
-static void feed_rows(const bpi_chain *c, values *v, int k, int64_t first, int64_t n) {
+static void feed_rows(const chain_call *call, values *v, int k, int64_t first, int64_t n) {
+    const bpi_chain *c = call->chain;
     const bpi_feed *x = &c->feed[k];
     int64_t index[BP_MAX_RANK];
     if (c->row < c->block || x->stride[c->rank - 1] == 0)
-        bpi_chain_spread(c, x, c->x[k], first, n, v->at[k]);
+        bpi_chain_spread(c, x, call->x[k], first, n, v->at[k]);
     else
-        v->at[k] = (char *)c->x[k] +
+        v->at[k] = (char *)call->x[k] +
                    (size_t)(find_row(c, x, first / c->row, index) + first % c->row) * x->item;
 }
 
 /* Tells whether the last result of a part goes past the caches: it is at whole lines, and not over
  * an operand, whose lines are there already. */
-static bool goes_past(const bpi_chain *c, const values *v, const bpi_chain_part *part) {
+static bool goes_past(const chain_call *call, const values *v, const bpi_chain_part *part) {
+    const bpi_chain *c = call->chain;
     const int last = part->end - 1;
     bool past = part->past && (uintptr_t)v->at[c->inputs + last] % 64 == 0;
     for (int k = 0; k < c->inputs && past; k++)
-        past = c->x[k] != c->y[c->op[last].output];
+        past = call->x[k] != call->y[c->op[last].output];
     return past;
 }
 
 /* Takes the whole groups of a block through a pipe; returns how many elements these are. */
-static int64_t run_pipe(const bpi_chain *c, values *v, const bpi_chain_part *part, int64_t n) {
+static int64_t run_pipe(const chain_call *call, values *v, const bpi_chain_part *part, int64_t n) {
+    const bpi_chain *c = call->chain;
     bpi_pipe_step *step = &v->step[part->step];
     const int64_t elements = (int64_t)part->pipe->group / c->op[part->first].item;
     const int64_t groups = n / elements;
     for (int k = 0; k < part->steps; k++)
         step[k].at = v->at[c->at[part->step + k]];
     step[part->steps - 1].run =
-        goes_past(c, v, part) ? part->pipe->finish_past : part->pipe->finish;
+        goes_past(call, v, part) ? part->pipe->finish_past : part->pipe->finish;
     part->pipe->run(step, (size_t)groups * part->pipe->group);
     return groups * elements;
 }
@@ -243,18 +255,19 @@ static bp_status run_ops(const bpi_chain *c, const values *v, int first, int end
     return status;
 }
 
-static bp_status run_block(const bpi_chain *c, values *v, int64_t first, int64_t n) {
+static bp_status run_block(const chain_call *call, values *v, int64_t first, int64_t n) {
+    const bpi_chain *c = call->chain;
     for (int k = 0; k < c->inputs; k++)
         if (c->feed[k].kind == BPI_FEED_ROWS)
-            feed_rows(c, v, k, first, n);
+            feed_rows(call, v, k, first, n);
     bp_status status = c->parts == 0 ? run_ops(c, v, 0, c->ops, 0, n) : BP_OK;
     for (int k = 0; k < c->parts && status == BP_OK; k++) {
         const bpi_chain_part *part = &c->part[k];
-        const int64_t done = part->pipe ? run_pipe(c, v, part, n) : 0;
+        const int64_t done = part->pipe ? run_pipe(call, v, part, n) : 0;
         if (done < n)
             status = run_ops(c, v, part->first, part->end, done, n);
     }
-    sum_up(c, v, first, n);
+    sum_up(call, v, first, n);
     return status;
 }
 
@@ -268,14 +281,15 @@ static void advance(const bpi_chain *c, values *v, int64_t n) {
             v->at[c->inputs + k] += (size_t)n * c->op[k].item;
 }
 
-static bp_status run_part(const bpi_chain *c, int64_t first, int64_t end) {
+static bp_status run_part(const chain_call *call, int64_t first, int64_t end) {
+    const bpi_chain *c = call->chain;
     _Alignas(64) char room[BPI_CHAIN_ROOM];
     values v;
     bp_status status = BP_OK;
-    start(c, &v, room, first, end);
+    start(call, &v, room, first, end);
     for (int64_t n; status == BP_OK && first < end; first += n) {
         n = block_at(c, first, end);
-        status = run_block(c, &v, first, n);
+        status = run_block(call, &v, first, n);
         if (first + n < end)
             advance(c, &v, n);
     }
@@ -284,7 +298,7 @@ static bp_status run_part(const bpi_chain *c, int64_t first, int64_t end) {
             c->part[k].pipe->fence();
     for (int k = 0; k < c->sums; k++)
         if (c->sum[k].row == 1)
-            bpi_store(c->sum[k].dtype, c->y[c->sum[k].output], 0, v.total[k]);
+            bpi_store(c->sum[k].dtype, call->y[c->sum[k].output], 0, v.total[k]);
     return status;
 }
 
@@ -297,18 +311,21 @@ static void run_one_part(void *context, int64_t first, int64_t n) {
 }
 
 /* What is summed into begins with zeros where there is nothing to sum. */
-static void clear_sums(const bpi_chain *c) {
+static void clear_sums(const chain_call *call) {
+    const bpi_chain *c = call->chain;
     for (int k = 0; k < c->sums; k++)
-        memset(c->y[c->sum[k].output], 0, (size_t)c->sum[k].row * bp_dtype_size(c->sum[k].dtype));
+        memset(call->y[c->sum[k].output], 0,
+               (size_t)c->sum[k].row * bp_dtype_size(c->sum[k].dtype));
 }
 
-bp_status bpi_chain_run(const bpi_chain *c) {
+bp_status bpi_chain_run(const bpi_chain *c, const void *const *x, void *const *y) {
+    chain_call call = {c, x, y};
     if (c->count == 0) {
-        clear_sums(c);
+        clear_sums(&call);
         return BP_OK;
     }
     if (c->sums > 0)
-        return run_part(c, 0, c->count);
-    bpi_pool_sweep(*c->threads, c->count, c->row, run_one_part, (void *)c);
+        return run_part(&call, 0, c->count);
+    bpi_pool_sweep(*c->threads, c->count, c->row, run_one_part, &call);
     return BP_OK;
 }

@@ -60,7 +60,8 @@ typedef struct bpi_chain_part {
     bool past;            /* the last result is an output that may be written past the caches */
 } bpi_chain_part;
 
-/* Its arrays are as long as they need to be: most chains are short. */
+/* What all chains of the same ops over the same shapes share. Its arrays are as long as they need
+ * to be: most chains are short. */
 typedef struct bpi_chain {
     int inputs, ops, outputs, sums;
     int rank;
@@ -80,10 +81,7 @@ typedef struct bpi_chain {
     bpi_chain_part *part;
     bpi_pipe_step *step; /* but for their places */
     uint8_t *at;         /* of each step: the value that it reads or writes */
-    const void **x;      /* where operands and outputs are now */
-    void **y;
-    const int *threads;            /* as bp_set_threads takes it */
-    struct bpi_short_chain *brief; /* its short form; NULL: none */
+    const int *threads;  /* as bp_set_threads takes it */
 } bpi_chain;
 
 /* Completes a chain whose ops, sums and feed items are filled in: `types` are those of the
@@ -100,7 +98,8 @@ int bpi_chain_reads(const bpi_chain *chain, int value);
 /* Tells whether output `output` may be written where operand `input` is read: every op that reads
  * the operand has done so, element by element, before the output is written. */
 bool bpi_chain_may_overwrite(const bpi_chain *chain, int input, int output);
-bp_status bpi_chain_run(const bpi_chain *chain);
+/* `x` and `y` are where the operands and outputs are. */
+bp_status bpi_chain_run(const bpi_chain *chain, const void *const *x, void *const *y);
 /* Writes elements first .. first+n of an operand, broadcast over the domain, to `to`: a part of a
  * row, or whole rows. */
 void bpi_chain_spread(const bpi_chain *chain, const bpi_feed *feed, const void *data, int64_t first,

@@ -47,7 +47,7 @@ static bp_status copy_graph(compilation *c) {
         status = hand_on(c, bpi_clone(c->scratch, &s->closure, BP_DTYPE_COUNT, copies));
     for (int k = 0; k < request->count && status == BP_OK; k++) {
         const bp_tensor *target = request->targets[k];
-        c->roots[k] = &copies[target->node->slot]->y[target->index];
+        c->roots[k] = &copies[target->node->slot]->y[bpi_index(target)];
     }
     for (size_t k = 0; k < s->leaf_count && status == BP_OK; k++)
         c->leaves[k] = copies[s->leaves[k]->node->slot];

@@ -7,8 +7,10 @@
 static double ask_record(const bpi_program *p, const bpi_step *step, double *bytes) {
     enum { MOST = 8 };
     bp_type types[MOST];
-    if (step->chain || step->product)
-        return step->chain ? step->chain->flops : step->product->flops;
+    if (bpi_is_chain(step))
+        return step->chain->flops;
+    if (bpi_is_product(step))
+        return step->product->flops;
     double flops = step->op ? (double)bpi_count(&p->regs[step->y].type->shape) : 0;
     if (!step->op || !step->op->cost || step->inputs > MOST)
         return flops;

@@ -23,11 +23,13 @@ static bp_status run_map(const bpi_instruction *self) {
 }
 
 static bp_status run_product(const bpi_instruction *self) {
-    bpi_plan_product_run(self->more);
+    bpi_plan_product_run(self->more, self->operands, self->results);
     return BP_OK;
 }
 
-static bp_status run_chain(const bpi_instruction *self) { return bpi_chain_run(self->more); }
+static bp_status run_chain(const bpi_instruction *self) {
+    return bpi_chain_run(self->more, self->operands, self->results);
+}
 
 static bp_status run_kernel(const bpi_instruction *self) {
     const kernel_call *call = self->more;
@@ -106,19 +108,35 @@ static bool emit_kernel(bpi_plan *plan, const bpi_step *step, bpi_instruction *t
     return true;
 }
 
+/* Makes room for the addresses of the operands and results of a chain or product. */
+static bool add_addresses(bpi_program *p, const bpi_step *step, bpi_instruction *to) {
+    const size_t count = (size_t)step->inputs + step->outputs;
+    to->operands = bpi_arena_alloc(&p->memory, count * sizeof *to->operands);
+    if (to->operands)
+        to->results = (void **)&to->operands[step->inputs];
+    return to->operands != NULL;
+}
+
+static bool emit_product(bpi_plan *plan, const bpi_step *step, bpi_instruction *to) {
+    *to = (bpi_instruction){.run = run_product, .more = step->product};
+    bpi_short_product_emit(&plan->program, step, to, &plan->room_bytes);
+    return add_addresses(&plan->program, step, to);
+}
+
+static bool emit_chain(bpi_plan *plan, const bpi_step *step, bpi_instruction *to) {
+    *to = (bpi_instruction){.run = run_chain, .more = step->chain};
+    return bpi_short_chain_emit(&plan->program, step, to, &plan->room_bytes) &&
+           add_addresses(&plan->program, step, to);
+}
+
 static bool emit_step(bpi_plan *plan, const bpi_step *step, bpi_instruction *to, bp_failure *why) {
     *to = (bpi_instruction){.run = run_copy, .n = plan->program.regs[step->y].bytes};
     switch ((bpi_step_kind)step->kind) {
     case BPI_STEP_MAP: return emit_map(&plan->program, step, to);
     case BPI_STEP_SWEEP:
     case BPI_STEP_KERNEL: return emit_kernel(plan, step, to, why);
-    case BPI_STEP_PRODUCT:
-        *to = (bpi_instruction){.run = run_product, .more = step->product};
-        bpi_short_product_emit(&plan->program, step, to, &plan->room_bytes);
-        break;
-    case BPI_STEP_CHAIN:
-        *to = (bpi_instruction){.run = run_chain, .more = step->chain};
-        return bpi_short_chain_emit(&plan->program, step, to, &plan->room_bytes);
+    case BPI_STEP_PRODUCT: return emit_product(plan, step, to);
+    case BPI_STEP_CHAIN: return emit_chain(plan, step, to);
     case BPI_STEP_COPY: break;
     }
     return true;
@@ -130,16 +148,12 @@ static bool emit_step(bpi_plan *plan, const bpi_step *step, bpi_instruction *to,
  * then the workspace. */
 static const void **operand_at(const bpi_step *step, bpi_instruction *code, int k) {
     int output = k - step->inputs;
-    if (step->kind == BPI_STEP_CHAIN && output < 0) {
-        const void **brief = bpi_short_chain_operand(step->chain, k);
-        return brief ? brief : &step->chain->x[k];
-    }
-    if (step->kind == BPI_STEP_CHAIN)
-        return (const void **)&step->chain->y[output];
+    if (step->kind == BPI_STEP_CHAIN && output < 0)
+        return bpi_short_chain_operand(code, k);
     if (step->kind == BPI_STEP_PRODUCT && output == step->outputs)
         return (const void **)&step->product->sweep->panel;
-    if (step->kind == BPI_STEP_PRODUCT)
-        return output < 0 ? &step->product->x[k] : (const void **)&step->product->y[output];
+    if (step->kind == BPI_STEP_CHAIN || step->kind == BPI_STEP_PRODUCT)
+        return output < 0 ? &code->operands[k] : (const void **)&code->results[output];
     if (step->kind == BPI_STEP_KERNEL || step->kind == BPI_STEP_SWEEP) {
         kernel_call *call = (kernel_call *)code->more;
         bool workspace = k == step->inputs + step->outputs;
@@ -176,9 +190,9 @@ void bpi_point_code(bpi_plan *plan, const char *arena) {
             if (p->regs[root].home != BPI_HOME_LEAF)
                 *operand_at(step, &plan->code[s], k) = bpi_reg_address(plan, root, arena);
         }
-        if (step->chain && step->chain->brief)
-            bpi_short_chain_point(step->chain, room);
-        if (step->product && step->product->brief_run)
+        if (bpi_is_chain(step))
+            bpi_short_chain_point(&plan->code[s], room);
+        if (bpi_is_product(step) && step->product->brief_run)
             bpi_short_product_point(step->product, room);
     }
     plan->base = arena;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "chain.h"
+#include "forms.h"
 #include "inside.h"
 #include "primitives.h"
 #include "record.h"
@@ -34,7 +35,8 @@ typedef struct fusion {
     uint32_t *following; /* by step: the next member of its group; BPI_NONE: none */
     input *inputs;
     size_t input_count;
-    uint8_t *op_of; /* by step: which op of its group it is */
+    uint8_t *op_of;  /* by step: which op of its group it is */
+    bpi_forms forms; /* of chains */
     const int *threads;
 } fusion;
 
@@ -197,6 +199,11 @@ static uint8_t value_of(const fusion *f, const group *g, uint32_t reg) {
     return (uint8_t)number_of_input(f, g, reg);
 }
 
+/* Tells whether what a step of a group computes is read outside it. */
+static bool is_read(const fusion *f, const bpi_step *step) {
+    return f->uses.of[root(f->p, step->y)].reads > 0;
+}
+
 static bool fill_op(const fusion *f, const group *g, const bpi_step *step, bpi_chain_op *op) {
     const bpi_kernels *kernels = step->op->kernel;
     const bp_dtype dtype = f->p->regs[step->x[step->inputs - 1]].type->dtype;
@@ -229,17 +236,10 @@ static bpi_chain *new_chain(const fusion *f, const group *g) {
     bpi_feed *feed = bpi_arena_alloc(&p->memory, inputs * sizeof *feed);
     bpi_chain_op *op = bpi_arena_alloc(&p->memory, ops * sizeof *op);
     bpi_chain_sum *sum = bpi_arena_alloc(&p->memory, sums * sizeof *sum);
-    const void **x = bpi_arena_alloc(&p->memory, inputs * sizeof *x);
-    void **y = bpi_arena_alloc(&p->memory, (ops + sums) * sizeof *y);
-    if (!c || !feed || !op || !sum || !x || !y)
+    if (!c || !feed || !op || !sum)
         return NULL;
-    *c = (bpi_chain){.inputs = g->inputs,
-                     .feed = feed,
-                     .op = op,
-                     .sum = sum,
-                     .x = x,
-                     .y = y,
-                     .threads = f->threads};
+    *c = (bpi_chain){
+        .inputs = g->inputs, .feed = feed, .op = op, .sum = sum, .threads = f->threads};
     return c;
 }
 
@@ -250,7 +250,7 @@ static bool fill_chain(const fusion *f, const group *g, bpi_chain *c) {
         if (step->kind == BPI_STEP_MAP) {
             if (!fill_op(f, g, step, &c->op[c->ops]))
                 return false;
-            if (f->uses.of[root(f->p, step->y)].reads > 0)
+            if (is_read(f, step))
                 c->op[c->ops].output = (int8_t)c->outputs++;
             c->ops++;
         } else {
@@ -269,6 +269,49 @@ static bool fill_chain(const fusion *f, const group *g, bpi_chain *c) {
     return bpi_chain_prepare(c, types, domain(g), &f->p->memory);
 }
 
+static uint64_t word_of(const void *pointer) { return (uint64_t)(uintptr_t)pointer; }
+
+enum { WORDS_OF_STEP = 3 + BP_MAX_ATTRS };
+
+/* The words that the chain of a group follows from: the types of what it reads, and of every step
+ * op, type, operands and attributes. */
+static size_t key_of(const fusion *f, const group *g, uint64_t *key) {
+    const bpi_reg *regs = f->p->regs;
+    size_t words = 0;
+    key[words++] = g->inputs;
+    for (uint32_t k = g->first_in; k != BPI_NONE; k = f->inputs[k].following)
+        key[words++] = word_of(regs[f->inputs[k].reg].type);
+    for (uint32_t s = g->first; s != BPI_NONE; s = f->following[s]) {
+        const bpi_step *step = &f->p->steps[s];
+        const bool map = step->kind == BPI_STEP_MAP;
+        key[words++] = word_of(step->op);
+        key[words++] = word_of(regs[step->y].type);
+        uint64_t *values = &key[words++];
+        *values = is_read(f, step);
+        for (int k = 0; k < step->inputs; k++)
+            *values = *values << 8 | value_of(f, g, step->x[k]);
+        if (!map || !step->attr)
+            continue;
+        double attr[BP_MAX_ATTRS];
+        bpi_map_attrs(step->op, step->attr, attr);
+        memcpy(&key[words], attr, sizeof attr);
+        words += BP_MAX_ATTRS;
+    }
+    return words;
+}
+
+/* The chain of a group, made when it is the first like it; NULL without memory. */
+static bpi_chain *shared_chain(fusion *f, const group *g) {
+    uint64_t key[1 + BPI_CHAIN_INPUTS + (BPI_CHAIN_OPS + BPI_CHAIN_SUMS) * WORDS_OF_STEP];
+    void **place = bpi_form_of(&f->forms, &f->p->memory, key, key_of(f, g, key));
+    if (!place || *place)
+        return place ? *place : NULL;
+    bpi_chain *chain = new_chain(f, g);
+    if (!chain || !fill_chain(f, g, chain))
+        return NULL;
+    return *place = chain;
+}
+
 /* Moves the registers of what the chain hands out to the end, in the order of its outputs. */
 static uint32_t make_outputs(fusion *f, const group *g, const bpi_chain *c) {
     uint32_t first = (uint32_t)f->p->reg_count;
@@ -285,9 +328,9 @@ static uint32_t make_outputs(fusion *f, const group *g, const bpi_chain *c) {
 
 static bool make_chain(fusion *f, const group *g, bpi_step *to) {
     bpi_program *p = f->p;
-    bpi_chain *c = new_chain(f, g);
+    bpi_chain *c = shared_chain(f, g);
     uint32_t *x = bpi_arena_alloc(&p->memory, ((size_t)g->inputs + 1) * sizeof *x);
-    if (!c || !x || !fill_chain(f, g, c))
+    if (!c || !x)
         return false;
     int count = 0;
     for (uint32_t k = g->first_in; k != BPI_NONE; k = f->inputs[k].following)
@@ -363,6 +406,7 @@ bp_status bpi_fuse(bpi_program *p, const int *threads) {
     bpi_free(f.following);
     bpi_free(f.inputs);
     bpi_free(f.op_of);
+    bpi_forms_free(&f.forms);
     bpi_free_uses(&f.uses);
     return ok ? BP_OK : BP_ERR_MEMORY;
 }

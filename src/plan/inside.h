@@ -11,8 +11,9 @@
  *   instructions  steps with their kernels and operands resolved                       emit.c
  *   short forms   of chains and products of a few vectors                            short*.c
  *
- * Each of these is a pass over the result of the one before it. The naive executor runs a program
- * as it is, without fusion and placement. */
+ * Each of these is a pass over the result of the one before it. Equal chains, and equal products,
+ * share what they are (forms.c), so that a step has little of its own. The naive executor runs a
+ * program as it is, without fusion and placement. */
 #ifndef BPI_PLAN_INSIDE_H
 #define BPI_PLAN_INSIDE_H
 
@@ -107,11 +108,13 @@ typedef enum bpi_step_kind {
 typedef struct bpi_step {
     const bp_op *op;
     const bp_attr *attr;
-    struct bpi_chain *chain;          /* of a chain; else NULL */
-    struct bpi_plan_product *product; /* of a product; else NULL */
-    const uint32_t *x;                /* registers */
-    uint32_t y;                       /* the first of `outputs` consecutive registers */
-    uint32_t workspace;               /* register, or BPI_NONE */
+    union {
+        struct bpi_chain *chain;          /* of a chain */
+        struct bpi_plan_product *product; /* of a product */
+    };
+    const uint32_t *x;  /* registers */
+    uint32_t y;         /* the first of `outputs` consecutive registers */
+    uint32_t workspace; /* register, or BPI_NONE */
     uint16_t inputs;
     uint8_t outputs;
     uint8_t kind;
@@ -147,6 +150,8 @@ typedef struct bpi_program {
 bp_status bpi_program_of(const bpi_rewritten *rewritten, int targets, const uint32_t *leaf_of,
                          size_t leaf_count, bpi_program *program, bp_failure *why);
 void bpi_program_free(bpi_program *program);
+static inline bool bpi_is_chain(const bpi_step *step) { return step->kind == BPI_STEP_CHAIN; }
+static inline bool bpi_is_product(const bpi_step *step) { return step->kind == BPI_STEP_PRODUCT; }
 /* The bytes that a tensor of a type takes. */
 size_t bpi_type_bytes(const bp_type *type);
 /* The bytes that a register takes where several are placed together. */
@@ -260,11 +265,19 @@ void bpi_plan_free(bpi_plan *plan);
  * that any thread can run it. */
 struct bpi_instruction {
     bp_status (*run)(const bpi_instruction *self);
-    bpi_map_fn *map;
-    size_t n; /* elements; bytes for a copy */
-    const void *x[3];
-    void *y;
-    const void *more; /* attributes, a bpi_chain or a kernel call */
+    union {
+        struct { /* of an elementwise step or a copy */
+            bpi_map_fn *map;
+            size_t n; /* elements; bytes for a copy */
+            const void *x[3];
+            void *y;
+        };
+        struct { /* of a chain or a product: where operands and results are now */
+            const void **operands;
+            void **results;
+        };
+    };
+    const void *more; /* attributes, a bpi_chain, its short form, a bpi_plan_product or a call */
 };
 
 /* Resolves the steps of a placed program into instructions (emit.c); kernels put their words

@@ -43,18 +43,15 @@ static void add_attr(bpi_text *text, const bp_attr_spec *spec, const bp_attr *at
 
 /* The op, or the ops of a chain or product in their order. */
 void bpi_add_ops(bpi_text *text, const bpi_step *step) {
-    for (int k = 0; step->product && k < step->product->op_count; k++)
+    const bool chain = bpi_is_chain(step), product = bpi_is_product(step);
+    for (int k = 0; product && k < step->product->op_count; k++)
         bpi_text_add(text, "%s%s", k ? "+" : "", step->product->ops[k]);
-    if (step->product)
-        return;
-    if (!step->chain) {
-        bpi_text_add(text, "%s", step->op ? step->op->name : "copy");
-        return;
-    }
-    for (int k = 0; k < step->chain->ops; k++)
+    for (int k = 0; chain && k < step->chain->ops; k++)
         bpi_text_add(text, "%s%s", k ? "+" : "", step->chain->op[k].name);
-    for (int k = 0; k < step->chain->sums; k++)
+    for (int k = 0; chain && k < step->chain->sums; k++)
         bpi_text_add(text, "+sum");
+    if (!chain && !product)
+        bpi_text_add(text, "%s", step->op ? step->op->name : "copy");
 }
 
 void bpi_add_step(bpi_text *text, const bpi_program *p, const bpi_step *step) {

@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#include "forms.h"
 #include "inside.h"
 #include "matmul.h"
 #include "primitives.h"
@@ -24,6 +25,7 @@ typedef struct joining {
     bool *gone; /* by step: a product has taken it up */
     uint32_t
         *assigned; /* by register that is a root: the one that a variable there takes; BPI_NONE */
+    bpi_forms forms; /* of products */
 } joining;
 
 /* The product at hand, with the register that it computes so far and the step that computes it. */
@@ -31,6 +33,8 @@ typedef struct candidate {
     bpi_plan_product *product;
     uint32_t x[BPI_PRODUCT_INPUTS];
     int inputs;
+    uint32_t taken[BPI_PRODUCT_OPS]; /* the steps that it is made of */
+    int taken_count;
     uint32_t y, at;
     uint32_t moved;     /* the second result; BPI_NONE: none */
     uint32_t workspace; /* of a sweep; BPI_NONE */
@@ -83,8 +87,7 @@ static int add_input(candidate *c, uint32_t reg) {
 
 /* The step `s` becomes part of the product; its result is what the product computes from now on. */
 static void take(joining *j, candidate *c, uint32_t s) {
-    c->product->flops += bpi_step_flops(j->p, &j->p->steps[s]);
-    c->product->ops[c->product->op_count++] = j->p->steps[s].op->name;
+    c->taken[c->taken_count++] = s;
     j->gone[c->at] = true;
     c->at = s;
     c->y = j->p->steps[s].y;
@@ -182,8 +185,7 @@ static void take_update(joining *j, candidate *c) {
     if (by_beta != BPI_NONE) {
         c->product->beta = add_input(c, beta);
         j->gone[by_beta] = true;
-        c->product->flops += (double)count_of(j, addend);
-        c->product->ops[c->product->op_count++] = j->p->steps[by_beta].op->name;
+        c->taken[c->taken_count++] = by_beta;
     }
     c->product->addend = add_input(c, addend);
     c->product->minus = minus;
@@ -275,8 +277,7 @@ static bpi_product_sweep *new_sweep(const joining *j, uint32_t s, int operand,
     return sweep;
 }
 
-/* Has the op run on panels of the product, whose register becomes room for one. Returns false
- * without memory. */
+/* Has the op run on panels of the product. Returns false without memory. */
 static bool take_sweep(joining *j, candidate *c) {
     int operand;
     bpi_product *shape = &c->product->gemm.product;
@@ -299,9 +300,15 @@ static bool take_sweep(joining *j, candidate *c) {
     c->workspace = product;
     c->outputs = step->outputs;
     take(j, c, s);
-    j->p->regs[product].type = NULL;
-    j->p->regs[product].bytes = (size_t)(shape->m * shape->n) * bp_dtype_size(dtype);
     return true;
+}
+
+/* The register of a product with a sweep becomes room for a panel. */
+static void make_workspace(joining *j, const candidate *c, bp_dtype dtype) {
+    const bpi_product *panel = &c->product->gemm.product;
+    bpi_reg *reg = &j->p->regs[c->workspace];
+    reg->type = NULL;
+    reg->bytes = (size_t)(panel->m * panel->n) * bp_dtype_size(dtype);
 }
 
 /* ---- the pass -------------------------------------------------------------------------------- */
@@ -321,46 +328,95 @@ static bpi_gemm_use use_of(const bpi_plan_product *product) {
     return product->addend && !product->moved ? BPI_GEMM_ADDED : BPI_GEMM_PLAIN;
 }
 
+enum { NUMBERS = 10 };
+
+/* The words that a product without a sweep follows from: NUMBERS, and one for every step. */
+static size_t key_of(const joining *j, const candidate *c, bp_dtype dtype, uint64_t *key) {
+    const bpi_plan_product *p = c->product;
+    const bpi_product *s = &p->shape;
+    const int numbers[] = {p->bias, p->alpha, p->addend, p->beta, p->moved, p->rate};
+    const bool flags[] = {s->transpose_a, s->transpose_b, p->minus, p->relu};
+    const int64_t sizes[] = {s->m, s->n, s->k, s->lda, s->ldb, s->ldc, (int64_t)p->bytes, dtype};
+    size_t words = 2;
+    key[0] = key[1] = 0;
+    for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
+        key[0] = key[0] << 8 | (uint64_t)numbers[k];
+    for (size_t k = 0; k < sizeof flags / sizeof *flags; k++)
+        key[1] = key[1] << 8 | flags[k];
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++)
+        key[words++] = (uint64_t)sizes[k];
+    for (int k = 0; k < c->taken_count; k++)
+        key[words++] = (uint64_t)(uintptr_t)j->p->steps[c->taken[k]].op;
+    return words;
+}
+
+static void prepare(const joining *j, const candidate *c, bp_dtype dtype) {
+    bpi_plan_product *p = c->product;
+    const bpi_product shape = p->gemm.product;
+    p->gemm = bpi_gemm_prepare(&shape, dtype, use_of(p));
+    for (int k = 0; k < c->taken_count; k++) {
+        const bpi_step *step = &j->p->steps[c->taken[k]];
+        p->flops += bpi_step_flops(j->p, step);
+        p->ops[p->op_count++] = step->op->name;
+    }
+}
+
+/* What all products like this one share, prepared when it is the first; NULL without memory. */
+static bpi_plan_product *shared_product(joining *j, const candidate *c, bp_dtype dtype) {
+    uint64_t key[NUMBERS + BPI_PRODUCT_OPS];
+    void *own = NULL, **place = &own;
+    if (!c->product->sweep)
+        place = bpi_form_of(&j->forms, &j->p->memory, key, key_of(j, c, dtype, key));
+    if (!place)
+        return NULL;
+    if (*place)
+        return *place;
+    bpi_plan_product *made = *place = bpi_arena_alloc(&j->p->memory, sizeof *made);
+    if (!made)
+        return NULL;
+    prepare(j, c, dtype);
+    *made = *c->product;
+    return made;
+}
+
 /* Makes a product of step `s`, at the place of the last step that it takes up. */
 static bool join_step(joining *j, uint32_t s, const bpi_product *shape, const int *threads) {
     bpi_program *p = j->p;
     const bpi_step *step = &p->steps[s];
-    candidate c = {.x = {step->x[0], step->x[1]},
+    bpi_plan_product product = {.gemm.product = *shape,
+                                .shape = *shape,
+                                .bytes = p->regs[step->y].bytes,
+                                .threads = threads};
+    candidate c = {.product = &product,
+                   .x = {step->x[0], step->x[1]},
                    .inputs = 2,
+                   .taken = {s},
+                   .taken_count = 1,
                    .y = step->y,
                    .at = s,
                    .moved = BPI_NONE,
                    .workspace = BPI_NONE,
                    .outputs = 1};
     const bp_dtype dtype = type_of(j, step->y)->dtype;
-    c.product = bpi_arena_alloc(&p->memory, sizeof *c.product);
-    if (!c.product)
-        return false;
-    *c.product = (bpi_plan_product){.gemm.product = *shape,
-                                    .shape = *shape,
-                                    .ops = {step->op->name},
-                                    .op_count = 1,
-                                    .flops = bpi_step_flops(p, step),
-                                    .bytes = p->regs[step->y].bytes,
-                                    .threads = threads};
     take_update(j, &c);
-    if (c.product->addend) {
+    if (product.addend) {
         take_move(j, &c);
     } else {
         take_bias(j, &c);
         take_relu(j, &c);
     }
-    if (c.product->op_count == 1 && !take_sweep(j, &c))
+    if (c.taken_count == 1 && !take_sweep(j, &c))
         return false;
-    const bpi_product now = c.product->gemm.product;
-    c.product->gemm = bpi_gemm_prepare(&now, dtype, use_of(c.product));
+    bpi_plan_product *shared = shared_product(j, &c, dtype);
     uint32_t *x = bpi_arena_alloc(&p->memory, (size_t)c.inputs * sizeof *x);
-    if (!x)
+    if (!shared || !x)
         return false;
     memcpy(x, c.x, (size_t)c.inputs * sizeof *x);
+    if (product.sweep)
+        make_workspace(j, &c, dtype);
     p->steps[c.at] = (bpi_step){.op = step->op,
                                 .attr = step->attr,
-                                .product = c.product,
+                                .product = shared,
                                 .x = x,
                                 .y = results_of(j, &c),
                                 .workspace = c.workspace,
@@ -405,6 +461,7 @@ bp_status bpi_join_products(bpi_program *p, const int *threads) {
     }
     bpi_free(j.gone);
     bpi_free(j.assigned);
+    bpi_forms_free(&j.forms);
     bpi_free_uses(&j.uses);
     return ok ? BP_OK : BP_ERR_MEMORY;
 }

@@ -23,20 +23,19 @@ typedef struct bpi_product_sweep {
     void *panel;      /* of the product */
 } bpi_product_sweep;
 
-/* The operands are a, b, and then those that there are; `bias` and the like are their numbers, 0
- * where there is none. A sweep's own follow a and b in their order. */
+/* What all products of a shape share that are finished in the same way. The operands are a, b, and
+ * then those that there are; `bias` and the like are their numbers, 0 where there is none. Those
+ * of a sweep follow a and b in their order. */
 typedef struct bpi_plan_product {
     bpi_gemm gemm;
     int bias, alpha, addend, beta, moved, rate; /* alpha, beta, rate: scalars, read in every run */
     bool minus, relu;                           /* minus: alpha is taken with the other sign */
-    bpi_product_sweep *sweep;                   /* instead of all of these, or NULL */
+    bpi_product_sweep *sweep; /* instead of all of these, of one product alone; or NULL */
     const char *ops[BPI_PRODUCT_OPS];
     int op_count;
     double flops;
-    size_t bytes;                      /* of a result */
-    const void *x[BPI_PRODUCT_INPUTS]; /* where operands and results are now */
-    void *y[BP_MAX_OUTPUTS];
-    const int *threads; /* as bp_set_threads takes it */
+    size_t bytes;            /* of a result */
+    const int *threads;      /* as bp_set_threads takes it */
     bpi_product shape;       /* as it was recorded */
     bpi_short_product brief; /* its short form, with brief_run; NULL: none */
     void (*brief_run)(const bpi_short_product *p, const void *const *x, void *const *y);
@@ -44,6 +43,7 @@ typedef struct bpi_plan_product {
 
 /* Tells whether result `output` may be written where operand `input` is read. */
 bool bpi_product_may_overwrite(const bpi_plan_product *product, int input, int output);
-void bpi_plan_product_run(const bpi_plan_product *product);
+/* `x` and `y` are where the operands and results are. */
+void bpi_plan_product_run(const bpi_plan_product *product, const void *const *x, void *const *y);
 
 #endif

@@ -3,6 +3,7 @@
  * their operand, are registers without a step. */
 #include <string.h>
 
+#include "forms.h"
 #include "inside.h"
 #include "record.h"
 
@@ -23,6 +24,7 @@ typedef struct builder {
     size_t regs, steps, effects; /* what the nodes that are needed may take */
     size_t constants;            /* registers of them that are still to be placed */
     bpi_node **assigns;          /* the nodes of the effects */
+    bpi_forms attrs;             /* copies of attributes */
 } builder;
 
 static bp_status fail_memory(const builder *b) {
@@ -48,6 +50,7 @@ static void mark_live(builder *b) {
         b->from->roots[k]->node->mark = mark;
     for (size_t n = b->from->count; n-- > 0;) {
         const bpi_node *node = b->from->nodes[n];
+        bpi_fetch_behind(b->from->nodes, n);
         if (node->mark != mark)
             continue;
         for (int k = 0; k < node->inputs; k++)
@@ -89,7 +92,7 @@ static bpi_reg *add_reg(bpi_program *p, const bp_type *type, size_t bytes) {
 }
 
 static uint32_t reg_of(const bp_tensor *tensor) {
-    return tensor->node->slot + (uint32_t)tensor->index;
+    return tensor->node->slot + bpi_index(tensor);
 }
 
 /* The place among the constants follows when all are known: until then `at` is the values. */
@@ -144,19 +147,6 @@ static bp_status add_node_regs(builder *b, bpi_node *node) {
     return BP_OK;
 }
 
-static bp_status add_regs(builder *b) {
-    bp_status status = BP_OK;
-    size_t assigns = 0;
-    for (size_t k = 0; k < b->from->count && status == BP_OK; k++) {
-        bpi_node *node = b->from->nodes[k];
-        if (is_live(b, node) && is_assign(node))
-            b->assigns[assigns++] = node;
-        else if (is_live(b, node))
-            status = add_node_regs(b, node);
-    }
-    return status;
-}
-
 static bp_status fill_constants(builder *b) {
     bpi_program *p = b->to;
     p->constants = bpi_alloc_aligned(p->constant_bytes);
@@ -179,42 +169,6 @@ static bp_status fill_constants(builder *b) {
 }
 
 /* ---- steps ----------------------------------------------------------------------------------- */
-
-/* A step that copies register `from` into a new register, which it returns; BPI_NONE without
- * memory. */
-static uint32_t add_copy(bpi_program *p, uint32_t from) {
-    uint32_t *x = bpi_arena_alloc(&p->memory, sizeof *x);
-    if (!x)
-        return BPI_NONE;
-    *x = from;
-    bpi_reg *reg = add_reg(p, p->regs[from].type, p->regs[from].bytes);
-    reg->name = p->regs[from].name;
-    uint32_t y = (uint32_t)(reg - p->regs);
-    p->steps[p->step_count++] = (bpi_step){
-        .x = x, .y = y, .workspace = BPI_NONE, .inputs = 1, .outputs = 1, .kind = BPI_STEP_COPY};
-    return y;
-}
-
-/* Targets are results of the plan. Where a target is what a leaf holds it is copied, before
- * anything changes; the result of an assignment is the variable itself. */
-static bp_status add_targets(builder *b) {
-    bpi_program *p = b->to;
-    for (int k = 0; k < b->targets; k++) {
-        const bp_tensor *root = b->from->roots[k];
-        bool assigned = is_assign(root->node);
-        uint32_t reg = reg_of(assigned ? root->node->x[0] : root);
-        bool computed = p->regs[p->regs[reg].root].home == BPI_HOME_ARENA ||
-                        p->regs[p->regs[reg].root].home == BPI_HOME_RESULT;
-        if (!computed && !assigned)
-            reg = add_copy(p, reg);
-        if (reg == BPI_NONE)
-            return fail_memory(b);
-        if (!assigned)
-            p->regs[p->regs[reg].root].home = BPI_HOME_RESULT;
-        p->targets[k] = reg;
-    }
-    return BP_OK;
-}
 
 static bool has_map(const bpi_node *node) {
     const bpi_kernels *kernels = node->op->kernel;
@@ -265,30 +219,56 @@ static bool add_workspace(builder *b, const bpi_node *node, bpi_step *step) {
     return true;
 }
 
-/* Copies operands and attributes into the program's memory. */
-static bool copy_operands(builder *b, const bpi_node *node, bpi_step *step) {
-    uint32_t *x = bpi_arena_alloc(&b->to->memory, (size_t)node->inputs * sizeof *x);
-    bp_attr *attr =
-        node->attrs ? bpi_arena_alloc(&b->to->memory, node->attrs * sizeof *attr) : NULL;
-    if (!x || (node->attrs && !attr))
-        return false;
-    for (int k = 0; k < node->inputs; k++)
-        x[k] = reg_of(node->x[k]);
-    for (int k = 0; k < node->attrs; k++) {
+/* Copies attributes, lists included, into the program's memory; NULL without memory. */
+static bp_attr *copy_attrs(bpi_program *p, const bpi_node *node) {
+    bp_attr *attr = bpi_arena_alloc(&p->memory, node->attrs * sizeof *attr);
+    for (int k = 0; k < node->attrs && attr; k++) {
         attr[k] = node->attr[k];
         if (attr[k].type != BP_ATTR_INTS)
             continue;
         size_t bytes = (size_t)attr[k].count * sizeof(int64_t);
-        int64_t *list = bpi_arena_alloc(&b->to->memory, bytes);
+        int64_t *list = bpi_arena_alloc(&p->memory, bytes);
         if (!list)
-            return false;
+            return NULL;
         if (bytes > 0)
             memcpy(list, attr[k].as.list, bytes);
         attr[k].as.list = list;
     }
+    return attr;
+}
+
+/* The attributes of a node, one copy of them for all nodes of an op that have the same; those with
+ * long lists have one of their own. */
+static bool add_attrs(builder *b, const bpi_node *node, bpi_step *step) {
+    uint64_t key[1 + BP_MAX_ATTRS * (1 + BP_MAX_RANK)];
+    size_t words = 0;
+    void *own = NULL, **place = &own;
+    bool few = true;
+    key[words++] = (uint64_t)(uintptr_t)node->op;
+    for (int k = 0; k < node->attrs && few; k++) {
+        const bp_attr *attr = &node->attr[k];
+        const bool list = attr->type == BP_ATTR_INTS;
+        few = !list || attr->count <= BP_MAX_RANK;
+        key[words++] = list ? (uint64_t)attr->count : (uint64_t)attr->as.i;
+        for (int i = 0; list && few && i < attr->count; i++)
+            key[words++] = (uint64_t)attr->as.list[i];
+    }
+    if (node->attrs == 0)
+        return true;
+    if (few && !(place = bpi_form_of(&b->attrs, &b->to->memory, key, words)))
+        return false;
+    if (!*place)
+        *place = copy_attrs(b->to, node);
+    step->attr = *place;
+    return step->attr != NULL;
+}
+
+static bool add_operands(builder *b, const bpi_node *node, bpi_step *step) {
+    uint32_t *x = bpi_arena_alloc(&b->to->memory, (size_t)node->inputs * sizeof *x);
+    for (int k = 0; k < node->inputs && x; k++)
+        x[k] = reg_of(node->x[k]);
     step->x = x;
-    step->attr = attr;
-    return true;
+    return x != NULL;
 }
 
 static bp_status add_step(builder *b, const bpi_node *node) {
@@ -301,18 +281,83 @@ static bp_status add_step(builder *b, const bpi_node *node) {
                        .inputs = node->inputs,
                        .outputs = node->outputs,
                        .kind = (uint8_t)kind_of(node)};
-    if (!copy_operands(b, node, step) || !add_workspace(b, node, step))
+    if (!add_operands(b, node, step) || !add_attrs(b, node, step) || !add_workspace(b, node, step))
         return fail_memory(b);
     b->to->step_count++;
     return BP_OK;
 }
 
-static bp_status add_steps(builder *b) {
+/* Nodes become registers, and most of them steps; those of effects are noted. */
+static bp_status add_nodes(builder *b) {
     bp_status status = BP_OK;
-    for (size_t k = 0; k < b->from->count && status == BP_OK; k++)
-        if (is_live(b, b->from->nodes[k]) && needs_step(b->from->nodes[k]))
-            status = add_step(b, b->from->nodes[k]);
+    size_t assigns = 0;
+    for (size_t k = 0; k < b->from->count && status == BP_OK; k++) {
+        bpi_node *node = b->from->nodes[k];
+        bpi_fetch_ahead(b->from->nodes, k, b->from->count);
+        if (!is_live(b, node))
+            continue;
+        if (is_assign(node))
+            b->assigns[assigns++] = node;
+        else
+            status = add_node_regs(b, node);
+        if (status == BP_OK && needs_step(node))
+            status = add_step(b, node);
+    }
     return status;
+}
+
+/* ---- copies before the first step ------------------------------------------------------------ */
+
+/* A step that copies register `from` into a new register, which it returns; BPI_NONE without
+ * memory. */
+static uint32_t add_copy(bpi_program *p, uint32_t from) {
+    uint32_t *x = bpi_arena_alloc(&p->memory, sizeof *x);
+    if (!x)
+        return BPI_NONE;
+    *x = from;
+    bpi_reg *reg = add_reg(p, p->regs[from].type, p->regs[from].bytes);
+    reg->name = p->regs[from].name;
+    uint32_t y = (uint32_t)(reg - p->regs);
+    p->steps[p->step_count++] = (bpi_step){
+        .x = x, .y = y, .workspace = BPI_NONE, .inputs = 1, .outputs = 1, .kind = BPI_STEP_COPY};
+    return y;
+}
+
+/* Targets are results of the plan. Where a target is what a leaf holds it is copied, before
+ * anything changes; the result of an assignment is the variable itself. */
+static bp_status add_targets(builder *b) {
+    bpi_program *p = b->to;
+    for (int k = 0; k < b->targets; k++) {
+        const bp_tensor *root = b->from->roots[k];
+        bool assigned = is_assign(root->node);
+        uint32_t reg = reg_of(assigned ? root->node->x[0] : root);
+        bool computed = p->regs[p->regs[reg].root].home == BPI_HOME_ARENA ||
+                        p->regs[p->regs[reg].root].home == BPI_HOME_RESULT;
+        if (!computed && !assigned)
+            reg = add_copy(p, reg);
+        if (reg == BPI_NONE)
+            return fail_memory(b);
+        if (!assigned)
+            p->regs[p->regs[reg].root].home = BPI_HOME_RESULT;
+        p->targets[k] = reg;
+    }
+    return BP_OK;
+}
+
+/* Moves the copies, which are behind the first `steps` steps, before them. */
+static bp_status copies_first(builder *b, size_t steps) {
+    bpi_program *p = b->to;
+    const size_t copies = p->step_count - steps;
+    bpi_step *own = copies > 0 ? bpi_alloc(copies * sizeof *own) : NULL;
+    if (copies == 0)
+        return BP_OK;
+    if (!own)
+        return fail_memory(b);
+    memcpy(own, p->steps + steps, copies * sizeof *own);
+    memmove(p->steps + copies, p->steps, steps * sizeof *own);
+    memcpy(p->steps, own, copies * sizeof *own);
+    bpi_free(own);
+    return BP_OK;
 }
 
 /* ---- effects --------------------------------------------------------------------------------- */
@@ -376,7 +421,8 @@ bp_status bpi_program_of(const bpi_rewritten *rewritten, int targets, const uint
     mark_live(&b);
     bp_status status = make_arrays(&b);
     if (status == BP_OK)
-        status = add_regs(&b);
+        status = add_nodes(&b);
+    const size_t steps = program->step_count;
     if (status == BP_OK)
         status = fill_constants(&b);
     if (status == BP_OK)
@@ -384,8 +430,9 @@ bp_status bpi_program_of(const bpi_rewritten *rewritten, int targets, const uint
     if (status == BP_OK)
         status = add_targets(&b);
     if (status == BP_OK)
-        status = add_steps(&b);
+        status = copies_first(&b, steps);
     bpi_free(b.assigns);
+    bpi_forms_free(&b.attrs);
     return status;
 }
 

@@ -31,8 +31,6 @@ typedef struct entry {
 typedef struct rewriter {
     bp_graph *graph;
     bool simplify;
-    bp_tensor **became; /* by node id: what stands for output 0 of a visited node */
-    size_t became_capacity;
     bpi_rewritten *out;
     entry *table; /* hash table of nodes that were kept; size is a power of two */
     size_t table_size, table_count;
@@ -49,36 +47,28 @@ static bp_status fail_memory(rewriter *r) {
 
 /* ---- what nodes have become ------------------------------------------------------------------ */
 
-static bp_tensor *now(const rewriter *r, bp_tensor *tensor) {
-    bp_tensor *first = r->became[tensor->node->id];
-    return tensor->index == 0 ? first : &first->node->y[tensor->index];
+/* What stands for a tensor of a node that was visited; of the first output it is noted. */
+static bp_tensor *now(const bp_tensor *tensor) {
+    bp_tensor *first = tensor->node->y[0].became;
+    const uint32_t index = bpi_index(tensor);
+    return index == 0 ? first : &first->node->y[index];
 }
 
 /* What a reader of `tensor` reads: the assigned value where it is the result of an assignment. */
-static bp_tensor *read_now(const rewriter *r, bp_tensor *tensor) {
-    bp_tensor *is = now(r, tensor);
+static bp_tensor *read_now(const bp_tensor *tensor) {
+    bp_tensor *is = now(tensor);
     return is->node->op == &bpi_op_assign ? is->node->x[1] : is;
 }
 
-static bp_status settle(rewriter *r, const bpi_node *node, bp_tensor *tensor) {
-    if (node->id >= r->became_capacity) {
-        size_t capacity = r->graph->count + r->graph->count / 2 + 16;
-        bp_tensor **became = bpi_realloc(r->became, capacity * sizeof *became);
-        if (!became)
-            return fail_memory(r);
-        r->became = became;
-        r->became_capacity = capacity;
-    }
-    r->became[node->id] = tensor;
-    return BP_OK;
-}
+static void settle(bpi_node *node, bp_tensor *tensor) { node->y[0].became = tensor; }
 
 static bp_status keep(rewriter *r, bpi_node *node) {
     bpi_rewritten *out = r->out;
     if (!bpi_grow((void **)&out->nodes, &out->capacity, out->count, sizeof *out->nodes))
         return fail_memory(r);
     out->nodes[out->count++] = node;
-    return settle(r, node, &node->y[0]);
+    settle(node, &node->y[0]);
+    return BP_OK;
 }
 
 /* ---- equal nodes ----------------------------------------------------------------------------- */
@@ -145,30 +135,37 @@ static bool same_node(const bpi_node *a, const bpi_node *b) {
     return true;
 }
 
-/* Where the search for a node begins: at a place that goes with its latest operand, or with the
- * address of its variable, which equal nodes share, so that the table is walked along with the
- * graph and not all over memory. */
-static size_t first_place(const bpi_node *node, uint32_t hash) {
-    uint32_t latest = 0;
+/* Where an equal node is looked for, one after the other: where the table is walked along with the
+ * graph, and not all over memory, at places that go with its latest operand, or the address of its
+ * variable, and with its earliest operand; where many nodes share both of these, anywhere. */
+typedef enum search { BY_LATEST, BY_EARLIEST, BY_HASH } search;
+
+static size_t first_place(const bpi_node *node, uint32_t hash, search by) {
     if (node->leaf && node->leaf->kind == BPI_VARIABLE)
         return (size_t)((uintptr_t)node->leaf->variable / 128);
-    for (int k = 0; k < node->inputs; k++)
-        latest = node->x[k]->node->id > latest ? node->x[k]->node->id : latest;
-    return node->leaf ? hash : 2 * (size_t)latest + (hash >> 22);
+    if (node->inputs == 0 || by == BY_HASH)
+        return hash;
+    uint32_t latest = 0, earliest = UINT32_MAX;
+    for (int k = 0; k < node->inputs; k++) {
+        const uint32_t id = node->x[k]->node->id;
+        latest = id > latest ? id : latest;
+        earliest = id < earliest ? id : earliest;
+    }
+    return 2 * (size_t)(by == BY_LATEST ? latest : earliest) + (hash >> 22);
 }
 
-/* The place in the table of an equal node, or the empty place where it belongs. Where many nodes
- * have the same latest operand the search goes on somewhere else. */
+/* The place in the table of an equal node, or the empty place where it belongs. */
 static entry *place_of(const rewriter *r, const bpi_node *node, uint32_t hash) {
     enum { TRIES_THERE = 8 };
-    size_t mask = r->table_size - 1, at = first_place(node, hash) & mask;
-    for (int tries = 1; r->table[at].node; tries++) {
-        const entry *e = &r->table[at];
-        if (e->hash == hash && same_node(r->graph->nodes[e->node - 1], node))
-            break;
-        at = (tries == TRIES_THERE ? hash : at + 1) & mask;
+    const size_t mask = r->table_size - 1;
+    for (search by = BY_LATEST;; by = by == BY_LATEST ? BY_EARLIEST : BY_HASH) {
+        size_t at = first_place(node, hash, by);
+        for (int tries = 0; by == BY_HASH || tries < TRIES_THERE; tries++, at++) {
+            entry *e = &r->table[at & mask];
+            if (!e->node || (e->hash == hash && same_node(r->graph->nodes[e->node - 1], node)))
+                return e;
+        }
     }
-    return &r->table[at];
 }
 
 /* Makes a table, or a larger one, with room for `nodes` nodes. */
@@ -197,8 +194,10 @@ static bp_status keep_or_merge(rewriter *r, bpi_node *node) {
         return fail_memory(r);
     uint32_t hash = (uint32_t)(hash_node(node) >> 8);
     entry *place = place_of(r, node, hash);
-    if (place->node)
-        return settle(r, node, &r->graph->nodes[place->node - 1]->y[0]);
+    if (place->node) {
+        settle(node, &r->graph->nodes[place->node - 1]->y[0]);
+        return BP_OK;
+    }
     *place = (entry){hash, node->id + 1};
     r->table_count++;
     return keep(r, node);
@@ -261,7 +260,7 @@ static bool is_composite(const bp_op *op) { return op->lower && !op->forward; }
 
 static bp_status visit(rewriter *r, bpi_node *node) {
     for (int k = 0; k < node->inputs; k++)
-        node->x[k] = read_now(r, node->x[k]);
+        node->x[k] = read_now(node->x[k]);
     if (is_composite(node->op))
         return expand_composite(r, node);
     if (wants_expanding(node))
@@ -283,7 +282,8 @@ static bp_status finish(rewriter *r, const range *done) {
         return BP_OK;
     if (!done->result)
         return visit(r, done->owner);
-    return settle(r, done->owner, now(r, done->result));
+    settle(done->owner, now(done->result));
+    return BP_OK;
 }
 
 static bp_status visit_all(rewriter *r) {
@@ -296,6 +296,7 @@ static bp_status visit_all(rewriter *r) {
             r->depth--;
             status = finish(r, &done);
         } else {
+            bpi_fetch_ahead(r->graph->nodes, top->next, top->end);
             bpi_node *node = r->graph->nodes[top->next++];
             if (!top->owner && node->mark != r->needed)
                 continue;
@@ -317,6 +318,7 @@ static size_t mark_needed(bp_graph *graph, bp_tensor *const *roots, int count, s
         roots[k]->node->mark = mark;
     for (size_t id = graph->count; id-- > 0;) {
         const bpi_node *node = graph->nodes[id];
+        bpi_fetch_behind(graph->nodes, id);
         if (node->mark != mark)
             continue;
         for (int k = 0; k < node->inputs; k++)
@@ -332,9 +334,9 @@ static size_t mark_needed(bp_graph *graph, bp_tensor *const *roots, int count, s
 static void gather_roots(rewriter *r, bp_tensor *const *roots, int count) {
     bpi_rewritten *out = r->out;
     for (int k = 0; k < count; k++)
-        out->roots[k] = now(r, roots[k]);
+        out->roots[k] = now(roots[k]);
     for (size_t k = (size_t)count; k < out->root_count; k++)
-        out->roots[k] = now(r, out->roots[k]);
+        out->roots[k] = now(out->roots[k]);
 }
 
 bp_status bpi_rewrite(bp_graph *graph, bp_tensor *const *roots, int count, bool simplify,
@@ -350,7 +352,6 @@ bp_status bpi_rewrite(bp_graph *graph, bp_tensor *const *roots, int count, bool 
     bp_status status = ok ? visit_all(&r) : fail_memory(&r);
     if (status == BP_OK)
         gather_roots(&r, roots, count);
-    bpi_free(r.became);
     bpi_free(r.table);
     return status;
 }

@@ -30,7 +30,7 @@ static bool same_place(const bpi_program *p, uint32_t x, uint32_t y) {
 
 static bp_status run_product(const bpi_instruction *self) {
     const bpi_plan_product *product = self->more;
-    product->brief_run(&product->brief, product->x, product->y);
+    product->brief_run(&product->brief, self->operands, self->results);
     return BP_OK;
 }
 
@@ -54,13 +54,16 @@ void bpi_short_product_emit(const bpi_program *p, const bpi_step *step, bpi_inst
     const uint32_t *x = step->x;
     bool in_place = (!product->addend || same_place(p, x[product->addend], step->y)) &&
                     (!product->moved || same_place(p, x[product->moved], step->y + 1));
-    if (!kernels || !in_place || product->sweep ||
-        !bpi_short_product_of(kernels, &product->shape, &product->brief))
+    if (!kernels || !in_place || product->sweep)
         return;
-    fill_in(product, &product->brief);
-    product->brief_run = kernels->product;
+    if (!product->brief_run && bpi_short_product_of(kernels, &product->shape, &product->brief)) {
+        fill_in(product, &product->brief);
+        product->brief_run = kernels->product;
+    }
+    if (!product->brief_run)
+        return;
     *room = *room < BPI_SHORT_SUMS ? BPI_SHORT_SUMS : *room;
-    *to = (bpi_instruction){.run = run_product, .more = product};
+    to->run = run_product;
 }
 
 void bpi_short_product_point(bpi_plan_product *product, char *room) { product->brief.sums = room; }

@@ -8,19 +8,19 @@
 #include "kernel/short.h"
 #include "product.h"
 
-/* Make `to` an instruction in the short form of a chain or product where that has one; otherwise it
- * stays as it is, as do step->chain->brief and step->product->brief_run, which are NULL. `*room`
- * becomes at least the bytes that it needs in a run. */
+/* Make `to`, an instruction that runs a chain or product, one that runs its short form where it has
+ * one; otherwise it stays as it is. `*room` becomes at least the bytes that it needs in a run. */
 bool bpi_short_chain_emit(bpi_program *program, const bpi_step *step, bpi_instruction *to,
                           size_t *room); /* false without memory */
 void bpi_short_product_emit(const bpi_program *program, const bpi_step *step, bpi_instruction *to,
                             size_t *room);
-/* Resolve the addresses of one that has a short form. `room` is aligned to 64. */
-void bpi_short_chain_point(const bpi_chain *chain, char *room);
+/* Resolve the addresses of one, if it has a short form. `room` is aligned to 64. */
+void bpi_short_chain_point(const bpi_instruction *code, char *room);
 void bpi_short_product_point(bpi_plan_product *product, char *room);
-/* Where the short form that a chain may have keeps the address of operand `k`; NULL where this is
- * where the chain keeps it. */
-const void **bpi_short_chain_operand(const bpi_chain *chain, int k);
+/* Tells whether an instruction runs the short form of a chain. */
+bool bpi_is_short_chain(const bpi_instruction *code);
+/* Where the instruction of a chain keeps the address of operand `k`. */
+const void **bpi_short_chain_operand(const bpi_instruction *code, int k);
 
 /* How many elements an elementwise step is given: those of whole vectors, where there is room. */
 size_t bpi_short_count(const bpi_program *program, const bpi_step *step);

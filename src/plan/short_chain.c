@@ -24,8 +24,10 @@ typedef struct short_rows {
  * was made with the plan. */
 typedef struct short_operand {
     enum { AS_IT_IS, BY_CALL, AS_SCALAR, BY_ROWS, MADE } how;
-    const void **address; /* in the call */
-    void *made;
+    union {
+        const void **address; /* in the call: BY_CALL, AS_SCALAR */
+        void *made;
+    } at;
 } short_operand;
 
 /* First operands are spread or copied to where the ops read them; then come the ops, then sums. */
@@ -88,26 +90,53 @@ static int8_t scalar_of(const bpi_program *p, const bpi_step *step, bp_dtype dty
 
 static bpi_short_chain *new_short(bpi_program *p, const bpi_chain *c, const bpi_short *kernels,
                                   bp_dtype dtype) {
-    const size_t calls = (size_t)(c->inputs + c->ops + c->sums);
     const size_t count = (size_t)c->count;
     bpi_short_chain *s = bpi_arena_alloc(&p->memory, sizeof *s);
-    short_rows *row = bpi_arena_alloc(&p->memory, (size_t)c->inputs * sizeof *row);
-    short_call *call = bpi_arena_alloc(&p->memory, calls * sizeof *call);
     short_operand *operand = bpi_arena_alloc(&p->memory, (size_t)c->inputs * sizeof *operand);
     int8_t *scalar = bpi_arena_alloc(&p->memory, (size_t)c->ops);
-    if (!s || !row || !call || !operand || !scalar)
+    if (!s || !operand || !scalar)
         return NULL;
-    for (int k = 0; k < c->inputs; k++)
-        operand[k] = (short_operand){.how = AS_IT_IS};
     *s = (bpi_short_chain){.chain = c,
                            .kernels = kernels,
                            .count = count,
                            .n = bpi_short_vectors(kernels, dtype, count),
-                           .row = row,
-                           .call = call,
                            .operand = operand,
                            .scalar = scalar};
     return s;
+}
+
+/* How the ops come to read operand `k`, unless as a scalar. */
+static int how_of(const bpi_program *p, const bpi_step *step, int k) {
+    const bpi_reg *root = &p->regs[p->regs[step->x[k]].root];
+    const bool whole = step->chain->feed[k].kind == BPI_FEED_WHOLE;
+    const bool scalar = is_one_element(p, step, k);
+    if (whole && !root->tight)
+        return AS_IT_IS;
+    if (scalar && root->home == BPI_HOME_CONSTANT)
+        return MADE;
+    return whole || scalar ? BY_CALL : BY_ROWS;
+}
+
+/* Finds out how every value is come by, and makes room for the calls that it takes. */
+static bool make_room(bpi_program *p, const bpi_step *step, bpi_short_chain *s, bp_dtype dtype) {
+    const bpi_chain *c = s->chain;
+    size_t calls = (size_t)(c->ops + c->sums), rows = 0;
+    for (int k = 0; k < c->inputs; k++)
+        s->operand[k].how = how_of(p, step, k);
+    for (int k = 0; k < c->ops; k++) {
+        s->scalar[k] = scalar_of(p, step, dtype, k);
+        if (s->scalar[k] >= 0) {
+            s->operand[c->op[k].x[s->scalar[k]]].how = AS_SCALAR;
+            calls--;
+        }
+    }
+    for (int k = 0; k < c->inputs; k++) {
+        calls += s->operand[k].how == BY_CALL;
+        rows += s->operand[k].how == BY_ROWS;
+    }
+    s->row = bpi_arena_alloc(&p->memory, rows * sizeof *s->row);
+    s->call = bpi_arena_alloc(&p->memory, calls * sizeof *s->call);
+    return s->row && s->call;
 }
 
 static short_call *add_call(bpi_short_chain *s, bpi_map_fn *run, size_t n, const double *attr) {
@@ -124,25 +153,21 @@ static bool make_constant(bpi_program *p, const bpi_short_chain *s, const bpi_re
         return false;
     room += -(uintptr_t)room % BPI_SHORT_VECTOR;
     s->kernels->spread(s->n, (const void *[]){p->constants + root->at.offset}, room, NULL);
-    *operand = (short_operand){.how = MADE, .made = room};
+    operand->at.made = room;
     return true;
 }
 
 /* Sees to it that the ops can read operand `k`. */
 static bool add_operand(bpi_program *p, const bpi_step *step, bpi_short_chain *s, int k) {
-    const bpi_reg *root = &p->regs[p->regs[step->x[k]].root];
-    const bool whole = s->chain->feed[k].kind == BPI_FEED_WHOLE, scalar = is_one_element(p, step, k);
     short_operand *operand = &s->operand[k];
-    if (operand->how == AS_SCALAR || (whole && !root->tight))
-        return true;
-    if (scalar && root->home == BPI_HOME_CONSTANT)
-        return make_constant(p, s, root, operand);
-    operand->how = whole || scalar ? BY_CALL : BY_ROWS;
+    if (operand->how == MADE)
+        return make_constant(p, s, &p->regs[p->regs[step->x[k]].root], operand);
     if (operand->how == BY_ROWS)
         s->row[s->rows++].input = k;
-    else
-        operand->address =
-            &add_call(s, scalar ? s->kernels->spread : s->kernels->copy, s->count, NULL)->x[0];
+    if (operand->how == BY_CALL) {
+        bpi_map_fn *run = is_one_element(p, step, k) ? s->kernels->spread : s->kernels->copy;
+        operand->at.address = &add_call(s, run, s->count, NULL)->x[0];
+    }
     return true;
 }
 
@@ -158,7 +183,7 @@ static void add_ops(bpi_short_chain *s, bp_dtype dtype) {
         const int scalar = c->op[k].x[s->scalar[k]];
         const bool subtract = c->op[++k].map == bpi_map(BPI_MAP_SUB, dtype);
         short_call *call = add_call(s, s->kernels->add_scaled, s->n, subtract ? &minus : &plus);
-        s->operand[scalar].address = &call->x[2];
+        s->operand[scalar].at.address = &call->x[2];
     }
 }
 
@@ -173,15 +198,11 @@ static bool add_sum(bpi_program *p, bpi_short_chain *s, const bpi_chain_sum *sum
 
 static bool fill(bpi_program *p, const bpi_step *step, bpi_short_chain *s, bp_dtype dtype) {
     const bpi_chain *c = s->chain;
-    bool ok = true;
-    for (int k = 0; k < c->ops; k++) {
-        s->scalar[k] = scalar_of(p, step, dtype, k);
-        if (s->scalar[k] >= 0)
-            s->operand[c->op[k].x[s->scalar[k]]].how = AS_SCALAR;
-    }
+    bool ok = make_room(p, step, s, dtype);
     for (int k = 0; k < c->inputs && ok; k++)
         ok = add_operand(p, step, s, k);
-    add_ops(s, dtype);
+    if (ok)
+        add_ops(s, dtype);
     for (int k = 0; k < c->sums && ok; k++)
         ok = add_sum(p, s, &c->sum[k]);
     return ok;
@@ -192,8 +213,8 @@ static bp_status run_chain(const bpi_instruction *self) {
     bp_status status = BP_OK;
     for (int k = 0; k < s->rows; k++) {
         const int input = s->row[k].input;
-        bpi_chain_spread(s->chain, &s->chain->feed[input], s->chain->x[input], 0, s->chain->count,
-                         s->row[k].to);
+        bpi_chain_spread(s->chain, &s->chain->feed[input], self->operands[input], 0,
+                         s->chain->count, s->row[k].to);
     }
     for (const short_call *c = s->call, *end = c + s->calls; c < end && status == BP_OK; c++)
         status = c->run(c->n, c->x, c->y, c->attr);
@@ -201,7 +222,7 @@ static bp_status run_chain(const bpi_instruction *self) {
 }
 
 bool bpi_short_chain_emit(bpi_program *p, const bpi_step *step, bpi_instruction *to, size_t *room) {
-    bpi_chain *c = step->chain;
+    const bpi_chain *c = step->chain;
     const bp_dtype dtype = common_dtype(c);
     const bpi_short *kernels = is_short(c) ? bpi_short_for(dtype) : NULL;
     if (!kernels)
@@ -214,24 +235,30 @@ bool bpi_short_chain_emit(bpi_program *p, const bpi_step *step, bpi_instruction 
         buffers += c->buffer[k] < 0 && s->operand[k].how == BY_CALL;
     const size_t bytes = (size_t)buffers * c->buffer_bytes;
     *room = bytes > *room ? bytes : *room;
-    c->brief = s;
-    *to = (bpi_instruction){.run = run_chain, .more = s};
+    to->run = run_chain;
+    to->more = s;
     return true;
 }
 
 /* ---- pointing -------------------------------------------------------------------------------- */
 
-const void **bpi_short_chain_operand(const bpi_chain *c, int k) {
-    return c->brief ? c->brief->operand[k].address : NULL;
+bool bpi_is_short_chain(const bpi_instruction *code) { return code->run == run_chain; }
+
+const void **bpi_short_chain_operand(const bpi_instruction *code, int k) {
+    const bpi_short_chain *s = code->more;
+    const bool own = bpi_is_short_chain(code) &&
+                     (s->operand[k].how == BY_CALL || s->operand[k].how == AS_SCALAR);
+    return own ? s->operand[k].at.address : &code->operands[k];
 }
 
 /* Finds the place of every value, and where operands go that are made in every run. */
-static void find_values(const bpi_chain *c, char *room, void **at) {
-    const bpi_short_chain *s = c->brief;
+static void find_values(const bpi_instruction *code, char *room, void **at) {
+    const bpi_short_chain *s = code->more;
+    const bpi_chain *c = s->chain;
     int buffers = c->buffers;
     for (int k = 0; k < c->inputs; k++) {
         const short_operand *operand = &s->operand[k];
-        at[k] = operand->how == MADE ? operand->made : operand->address ? NULL : (void *)c->x[k];
+        at[k] = operand->how == MADE ? operand->at.made : (void *)code->operands[k];
         if (operand->how == BY_CALL || operand->how == BY_ROWS) {
             int buffer = c->buffer[k] < 0 ? buffers++ : c->buffer[k];
             at[k] = room + (size_t)buffer * c->buffer_bytes;
@@ -239,7 +266,8 @@ static void find_values(const bpi_chain *c, char *room, void **at) {
     }
     for (int k = 0; k < c->ops; k++) {
         const int value = c->inputs + k, output = c->op[k].output;
-        at[value] = output < 0 ? room + (size_t)c->buffer[value] * c->buffer_bytes : c->y[output];
+        at[value] =
+            output < 0 ? room + (size_t)c->buffer[value] * c->buffer_bytes : code->results[output];
     }
 }
 
@@ -252,7 +280,8 @@ static void point_operands(const bpi_short_chain *s, void *const *at) {
             s->row[row++].to = at[k];
 }
 
-static void point_ops(const bpi_short_chain *s, void *const *at) {
+static void point_ops(const bpi_instruction *code, void *const *at) {
+    const bpi_short_chain *s = code->more;
     const bpi_chain *c = s->chain;
     short_call *call = s->call + s->first_op;
     for (int k = 0; k < c->ops; k++, call++) {
@@ -268,13 +297,15 @@ static void point_ops(const bpi_short_chain *s, void *const *at) {
     }
     for (int k = 0; k < c->sums; k++, call++) {
         call->x[0] = at[c->sum[k].value];
-        call->y = c->y[c->sum[k].output];
+        call->y = code->results[c->sum[k].output];
     }
 }
 
-void bpi_short_chain_point(const bpi_chain *c, char *room) {
+void bpi_short_chain_point(const bpi_instruction *code, char *room) {
     void *at[BPI_CHAIN_INPUTS + BPI_CHAIN_OPS];
-    find_values(c, room, at);
-    point_operands(c->brief, at);
-    point_ops(c->brief, at);
+    if (!bpi_is_short_chain(code))
+        return;
+    find_values(code, room, at);
+    point_operands(code->more, at);
+    point_ops(code, at);
 }

@@ -34,10 +34,6 @@ static bool reserve(bpi_structure *s, size_t more) {
 /* Appends a word for which there is room. */
 static void put(bpi_structure *s, uint64_t word) { s->words[s->count++] = word; }
 
-static void put_pointer(bpi_structure *s, const void *pointer) {
-    put(s, (uint64_t)(uintptr_t)pointer);
-}
-
 static bool put_bytes(bpi_structure *s, const void *data, size_t bytes) {
     size_t words = (bytes + 7) / 8;
     if (!reserve(s, words))
@@ -58,7 +54,7 @@ static bool put_leaf(bpi_structure *s, const bpi_node *node) {
         return false;
     s->leaves[s->leaf_count++] = &node->y[0];
     if (node->leaf->kind == BPI_VARIABLE)
-        put_pointer(s, node->leaf->variable);
+        put(s, (uint64_t)(uintptr_t)node->leaf->variable);
     return true;
 }
 
@@ -75,26 +71,30 @@ static bool put_attr(bpi_structure *s, const bp_attr *attr) {
 }
 
 static uint64_t place_of(const bp_tensor *tensor) {
-    return (uint64_t)tensor->node->slot << 8 | (uint64_t)tensor->index;
+    return (uint64_t)tensor->node->slot << 8 | bpi_index(tensor);
 }
 
 static bool put_node(bpi_structure *s, const bpi_node *node) {
     if (!reserve(s, 2 + (size_t)node->outputs + node->inputs))
         return false;
-    put_pointer(s, node->op);
+    uint64_t *to = &s->words[s->count];
+    *to++ = (uint64_t)(uintptr_t)node->op;
     if (node->op->arity == BP_VARIADIC)
-        put(s, node->inputs);
+        *to++ = node->inputs;
     for (int k = 0; k < node->outputs; k++)
-        put_pointer(s, node->y[k].type);
+        *to++ = (uint64_t)(uintptr_t)node->y[k].type;
+    for (int k = 0; k < node->inputs; k++)
+        *to++ = place_of(node->x[k]);
+    s->count = (size_t)(to - s->words);
     if (node->leaf)
         return put_leaf(s, node);
-    for (int k = 0; k < node->inputs; k++)
-        put(s, place_of(node->x[k]));
     bool ok = true;
     for (int k = 0; k < node->attrs && ok; k++)
         ok = reserve(s, 1) && put_attr(s, &node->attr[k]);
-    s->random = s->random || (node->op->flags & BP_OP_RANDOM);
-    s->effects = s->effects || (node->op->flags & BP_OP_EFFECT);
+    if (node->op->flags & (BP_OP_RANDOM | BP_OP_EFFECT)) {
+        s->random = s->random || (node->op->flags & BP_OP_RANDOM);
+        s->effects = s->effects || (node->op->flags & BP_OP_EFFECT);
+    }
     return ok;
 }
 

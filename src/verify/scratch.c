@@ -82,7 +82,7 @@ static bpi_node *copy_leaf(copying *c, const bpi_node *node) {
 }
 
 static bp_tensor *copied(const copying *c, const bp_tensor *tensor) {
-    return &c->copies[tensor->node->slot]->y[tensor->index];
+    return &c->copies[tensor->node->slot]->y[bpi_index(tensor)];
 }
 
 static bpi_node *copy_op(copying *c, const bpi_node *node) {
@@ -265,7 +265,7 @@ static bp_status copy_as_f64(bpi_check *check, bp_graph *to, bp_tensor *const *t
     else if ((status = bpi_clone(to, &closure, BP_F64, nodes)) != BP_OK)
         bpi_check_stop(check, status, to);
     for (int k = 0; k < count && status == BP_OK; k++)
-        copies[k] = &nodes[targets[k]->node->slot]->y[targets[k]->index];
+        copies[k] = &nodes[targets[k]->node->slot]->y[bpi_index(targets[k])];
     bpi_free(closure.nodes);
     return status;
 }
