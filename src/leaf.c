@@ -83,15 +83,14 @@ static void *leaf_memory(bp_graph *graph, bpi_leaf *leaf, const bp_type *type) {
     enum { SMALL = 2048 };
     size_t bytes = (size_t)bpi_count(&type->shape) * bp_dtype_size(type->dtype);
     bool small = bytes <= SMALL && !leaf->pointed;
-    void *data = small ? bpi_arena_alloc(&graph->arena, bytes) : bpi_alloc_zeroed(bytes);
+    void *data = small ? bpi_arena_alloc(&graph->arena, bytes) : bpi_alloc_aligned(bytes);
     if (!data)
         return bpi_graph_fail(graph, BP_ERR_MEMORY, "out of memory for %zu bytes of values", bytes);
     leaf->data = data;
     leaf->owned = false;
     graph->pointings++;
-    if (small)
-        memset(data, 0, bytes);
-    else
+    memset(data, 0, bytes);
+    if (!small)
         bpi_leaf_own(graph, leaf, data);
     return data;
 }

@@ -346,7 +346,8 @@ END_TEST
  * nothing behind the end. */
 START_TEST(large_arrays_give_the_same_bits) {
     enum { LARGE = (1 << 21) + 37, PIECE = 1000 };
-    static const enum bpi_map_slot slots[] = {BPI_MAP_ADD, BPI_MAP_EXP, BPI_MAP_LEAKY_RELU};
+    static const enum bpi_map_slot slots[] = {BPI_MAP_ADD, BPI_MAP_EXP, BPI_MAP_LEAKY_RELU,
+                                              BPI_MAP_GELU_GRAD};
     size_t bytes = (LARGE + 32) * sizeof(float) / 64 * 64;
     float *a = aligned_alloc(64, bytes), *y = aligned_alloc(64, bytes), part[PIECE];
     if (bpi_cpu_force((enum bpi_cpu_level)_i))
@@ -531,19 +532,20 @@ static double exact_f32(enum bpi_map_slot slot, double x) {
     }
 }
 
-/* The largest errors in ulp of f32 that a sweep may find: with AVX2 or AVX-512, and elsewhere. Over
- * all floats that matter they are 0.566, 0.540, 0.547; PyTorch 2.13 has 0.571, 0.549, 0.569. */
+/* The largest errors in ulp of f32 that a sweep may find: with AVX2, with AVX-512, and elsewhere.
+ * Over all floats that matter AVX-512 has 0.566, 0.540, 0.547; PyTorch 2.13 0.571, 0.549, 0.569. */
 static const struct {
     enum bpi_map_slot slot;
-    double best, most;
-} sweeps[] = {{BPI_MAP_EXP, 0.57, 1.1},
-              {BPI_MAP_LOG, 0.545, 1.35},
-              {BPI_MAP_TANH, 0.55, 0.55},
-              {BPI_MAP_SIGMOID, 1.6, 2}};
+    double avx2, avx512, most;
+} sweeps[] = {{BPI_MAP_EXP, 0.57, 0.57, 1.1},
+              {BPI_MAP_LOG, 0.545, 0.545, 1.35},
+              {BPI_MAP_TANH, 0.502, 0.55, 0.502},
+              {BPI_MAP_SIGMOID, 1.6, 1.6, 2}};
 
 static double sweep_bound(int k, enum bpi_cpu_level level, double truth) {
-    bool best = level == BPI_CPU_AVX2 || level == BPI_CPU_AVX512;
-    double bound = best ? sweeps[k].best : sweeps[k].most;
+    double bound = level == BPI_CPU_AVX2     ? sweeps[k].avx2
+                   : level == BPI_CPU_AVX512 ? sweeps[k].avx512
+                                             : sweeps[k].most;
     return fabs(truth) < 0x1p-126 ? fmax(bound, 1) : bound; /* what is denormal is rounded twice */
 }
 

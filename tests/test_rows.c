@@ -190,6 +190,37 @@ static void check_softmax(bp_dtype dtype, int64_t rows, int64_t n) {
 START_TEST(softmax_agrees_with_its_reference_everywhere) { everywhere(check_softmax); }
 END_TEST
 
+/* What stands in the rows, one after the other, that are not finite. */
+static const struct {
+    double most, one, sum; /* all elements at most that, one that; the logsumexp, or 0: finite */
+} infinite[] = {{INFINITY, 0, 0},
+                {-INFINITY, -INFINITY, -INFINITY},
+                {INFINITY, INFINITY, INFINITY},
+                {-INFINITY, INFINITY, INFINITY},
+                {INFINITY, NAN, NAN},
+                {-INFINITY, NAN, NAN}};
+
+/* Rows whose maximum is not finite, beside others. */
+static void check_infinite(bp_dtype dtype, int64_t rows, int64_t n) {
+    static double workspace[ROOM];
+    bpi_pass pass = {rows, n, 1};
+    arrays a = make(dtype, rows * n, 3);
+    for (int64_t i = 0; i < rows * n; i++)
+        put(&a, a.x, i, fmin(infinite[i / n % 6].most, at(&a, a.x, i)));
+    for (int64_t r = 0; r < rows; r++)
+        put(&a, a.x, r * n + r % n, infinite[r % 6].one);
+    bpi_logsumexp_fast(&pass, dtype, a.x, a.y, workspace);
+    for (int64_t r = 0; r < rows; r++) {
+        double y = at(&a, a.y, r), want = infinite[r % 6].sum;
+        if (want == 0 ? !isfinite(y) : y != want && !(isnan(y) && isnan(want)))
+            ck_abort_msg("%s logsumexp of %d: row %d is %g", bpi_cpu_name(), (int)n, (int)r, y);
+    }
+    drop();
+}
+
+START_TEST(logsumexp_of_infinite_rows_is_what_it_should_be) { everywhere(check_infinite); }
+END_TEST
+
 static void check_gradients(bp_dtype dtype, int64_t rows, int64_t n) {
     static double workspace[ROOM];
     bpi_pass passes[] = {{rows, n, 1}, {1, n, rows}};
@@ -357,6 +388,7 @@ int main(void) {
         maxima_are_the_same_everywhere,
         a_nan_is_found_wherever_it_is,
         softmax_agrees_with_its_reference_everywhere,
+        logsumexp_of_infinite_rows_is_what_it_should_be,
         gradients_agree_with_their_references_everywhere,
         a_row_has_the_bits_that_it_has_alone,
         softmax_and_its_gradients_may_be_in_place,

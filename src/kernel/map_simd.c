@@ -6,7 +6,6 @@
 #include "map_names.inc"
 #include "map_vectors.h"
 
-#if BPI_VEC_BITS != 256
 /* An array of LARGE elements, which no cache keeps, is better written past the caches: the lines of
  * y need not be read first. In place they are there already. */
 enum { LARGE = ((size_t)8 << 20) / sizeof(real) };
@@ -15,10 +14,12 @@ static __attribute__((noinline)) bool may_go_past(int arity, const void *const *
     return x[0] != y && x[arity - 1] != y && (uintptr_t)y % sizeof(vec) == 0;
 }
 
+enum { AHEAD = 2048 / sizeof(real) }; /* how far operands are fetched ahead */
+
+#if BPI_VEC_BITS != 256
 /* Stores a vector, past the caches or not, and then fetches operand x ahead. Which of the two must
  * not look constant, or the compiler makes two loops of every loop. */
 static inline void put(const real *x, real *y, vec a, bool past) {
-    enum { AHEAD = 2048 / sizeof(real) };
     __asm__ volatile("" : "+r"(past));
     if (past) {
         __builtin_prefetch(x + AHEAD);
@@ -33,11 +34,23 @@ typedef struct pair {
     vec first, second;
 } pair;
 
+/* With operands that are not aligned, stores past the caches take twice the time in these loops. */
+static __attribute__((noinline)) bool pairs_may_go_past(int arity, const void *const *x,
+                                                        const void *y) {
+    uintptr_t address = (uintptr_t)x[0] | (uintptr_t)x[arity - 1];
+    return address % sizeof(vec) == 0 && may_go_past(arity, x, y);
+}
+
 static inline pair load_pair(const real *p) { return (pair){v_load(p), v_load(p + LANES)}; }
 
 static inline void store_pair(real *p, pair a) {
     v_store(p, a.first);
     v_store(p + LANES, a.second);
+}
+
+static inline void stream_pair(real *p, pair a) {
+    v_stream(p, a.first);
+    v_stream(p + LANES, a.second);
 }
 
 static inline pair load_rest(const real *p, size_t k) {

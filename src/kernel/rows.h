@@ -16,8 +16,8 @@ typedef struct bpi_rows {
     void (*sum)(const bpi_pass *pass, const void *x, void *y);
     void (*max)(const bpi_pass *pass, const void *x, void *y);
     /* max[rows] and sum[rows]: the maximum m of a row and Σ exp(x - m); y = exp(x - m) / sum unless
-     * y is NULL. With `guard` a maximum that is not finite counts as 0: inf - inf is no number, but
-     * exp(±inf) is what it should be. */
+     * y is NULL. With `guard`, where y is NULL, a maximum that is not finite counts as 0: inf - inf
+     * is no number, but exp(±inf) is what it should be. */
     void (*softmax)(int64_t rows, int64_t n, bool guard, const void *x, void *y, void *max,
                     void *sum);
     /* y = (x - a) - b, with one a and b for every row. */

@@ -126,10 +126,13 @@ static void max_pass(const bpi_pass *pass, const void *x, void *y) {
 
 /* ---- softmax --------------------------------------------------------------------------------- */
 
-/* exp(x - m) in the lanes that are kept, 0 in the others: not by way of exp(-inf), which
- * underflows, and that costs some CPUs a hundred cycles. */
+/* TINY_SCALE exp(x - m) for x <= m. */
+static inline vec exp_below(vec x, vec m) { return exp_tiny(at_least_tiny(v_sub(x, m))); }
+
+/* The same in the lanes that are kept, 0 in the others: not by way of exp(-inf), which underflows,
+ * and that costs some CPUs a hundred cycles. */
 static inline vec exp_kept(vec x, vec m, vec keep) {
-    return v_and(v_exp(v_and(v_sub(x, m), keep)), keep);
+    return v_and(exp_tiny(at_least_tiny(v_and(v_sub(x, m), keep))), keep);
 }
 
 /* a / s, where r = 1 / s: corrected by what is left, so that it is rounded once or nearly so. */
@@ -147,28 +150,29 @@ static inline vec quotient_of(vec a, vec b, const vec *s) {
     return (void)b, quotient(a, s[0], s[1]);
 }
 
-/* A maximum that is not finite counts as 0 with `guard`. */
-static inline real guarded(real m, bool guard) { return guard && !(m - m == 0) ? 0 : m; }
-
 static inline vec softmax_slope(vec y, vec gy, const vec *s) { return v_mul(y, v_sub(gy, *s)); }
 
-static inline vec log_slope(vec y, vec gy, const vec *s) { return v_fnma(v_exp(y), *s, gy); }
+/* gy - exp(y) s, for the log y of a probability and s divided by TINY_SCALE. */
+static inline vec log_slope(vec y, vec gy, const vec *s) {
+    return v_fnma(exp_tiny(at_least_tiny(y)), *s, gy);
+}
 
 #include "rows_turned.h"
 
 /* Rows of one vector, or two: these are kept in registers. */
-ALWAYS_INLINE void softmax_short(int64_t rows, int64_t n, bool guard, const real *x, real *y,
-                                 bool two, real *max, real *sum) {
+ALWAYS_INLINE void softmax_short(int64_t rows, int64_t n, const real *x, real *y, bool two,
+                                 real *max, real *sum) {
     const int64_t at = two ? LANES : 0;
     const size_t last = (size_t)(n - at);
     const vec fill = fill_from(last), keep = keep_below(last);
     for (int64_t r = 0; r < rows; r++, x += n) {
         vec b = v_or(v_load_part(x + at, last), fill), a = two ? v_load(x) : b;
-        real m = max[r] = guarded(v_largest(two ? v_max(a, b) : b), guard);
+        real m = max[r] = v_largest(two ? v_max(a, b) : b);
         vec peak = v_set(m);
         b = exp_kept(b, peak, keep);
-        a = two ? v_exp(v_sub(a, peak)) : b;
-        real total = sum[r] = v_sum(two ? v_add(a, b) : b);
+        a = two ? exp_below(a, peak) : b;
+        real total = v_sum(two ? v_add(a, b) : b);
+        sum[r] = total / TINY_SCALE;
         if (!y)
             continue;
         const vec s = v_set(total), inverse = v_set(1 / total);
@@ -198,7 +202,7 @@ ONE_FUNCTION real peak_of(int64_t n, const real *x) {
 
 enum { PIECE = 4096 }; /* elements summed in f32 before their sum is added up in double precision */
 
-/* Σ exp(x - m), stored into y unless it is NULL. */
+/* Σ TINY_SCALE exp(x - m), stored into y unless it is NULL. */
 ONE_FUNCTION double sum_exponentials(int64_t n, const real *x, real m, real *y) {
     double total = 0;
     const vec peak = v_set(m);
@@ -206,8 +210,8 @@ ONE_FUNCTION double sum_exponentials(int64_t n, const real *x, real m, real *y) 
         int64_t end = n - i < PIECE ? n : i + PIECE;
         vec s0 = v_set(0), s1 = s0;
         for (; i + 2 * LANES <= end; i += 2 * LANES) {
-            vec e0 = v_exp(v_sub(v_load(x + i), peak));
-            vec e1 = v_exp(v_sub(v_load(x + i + LANES), peak));
+            vec e0 = exp_below(v_load(x + i), peak);
+            vec e1 = exp_below(v_load(x + i + LANES), peak);
             if (y)
                 v_store(y + i, e0), v_store(y + i + LANES, e1);
             s0 = v_add(s0, e0);
@@ -226,32 +230,50 @@ ONE_FUNCTION double sum_exponentials(int64_t n, const real *x, real m, real *y) 
     return total;
 }
 
-static void softmax(int64_t rows, int64_t n, bool guard, const void *x, void *y, void *max,
-                    void *sum) {
-    if (n <= 0)
-        return;
+static void softmax_numbers(int64_t rows, int64_t n, const real *x, real *y, real *max, real *sum) {
 #if BPI_VEC_BITS == 256
     if (n >= TURN_LEAST && n <= TURN_MOST) {
-        softmax_turned(rows, n, guard, x, y, max, sum);
+        softmax_turned(rows, n, x, y, max, sum);
         return;
     }
 #endif
     if (n <= LANES) {
-        softmax_short(rows, n, guard, x, y, false, max, sum);
+        softmax_short(rows, n, x, y, false, max, sum);
         return;
     }
     if (n <= 2 * LANES) {
-        softmax_short(rows, n, guard, x, y, true, max, sum);
+        softmax_short(rows, n, x, y, true, max, sum);
         return;
     }
-    for (int64_t r = 0; r < rows; r++) {
-        const real *from = (const real *)x + r * n;
-        real *to = y ? (real *)y + r * n : NULL;
-        real m = ((real *)max)[r] = guarded(peak_of(n, from), guard);
-        real total = ((real *)sum)[r] = (real)sum_exponentials(n, from, m, to);
+    for (int64_t r = 0; r < rows; r++, x += n) {
+        real *to = y ? y + r * n : NULL;
+        real m = max[r] = peak_of(n, x);
+        real total = (real)sum_exponentials(n, x, m, to);
+        sum[r] = total / TINY_SCALE;
         if (to)
             each(n, to, to, to, quotient_of, (vec[]){v_set(total), v_set(1 / total)});
     }
+}
+
+/* Σ exp(x) of a row whose maximum is not finite, NaN apart: one that is NaN, or inf, or 0. */
+static real sum_of_infinite(int64_t n, const real *x, real max) {
+    real sum = max > 0 ? max : 0;
+    for (int64_t i = 0; i < n; i++)
+        sum += x[i] == x[i] ? 0 : x[i];
+    return sum;
+}
+
+static void softmax(int64_t rows, int64_t n, bool guard, const void *x, void *y, void *max,
+                    void *sum) {
+    real *m = max, *s = sum;
+    if (n <= 0)
+        return;
+    softmax_numbers(rows, n, x, y, m, s);
+    for (int64_t r = 0; r < rows && guard; r++)
+        if (!(m[r] - m[r] == 0)) {
+            s[r] = sum_of_infinite(n, (const real *)x + r * n, m[r]);
+            m[r] = 0;
+        }
 }
 
 static inline vec less_both(vec a, vec b, const vec *s) {
@@ -274,43 +296,52 @@ typedef struct sums {
     double a, product;
 } sums;
 
-/* Σ (a - shift) and, with `both`, Σ (a - shift) (b - shift); pieces are added up in double
- * precision. */
-ALWAYS_INLINE sums add_sums(int64_t n, const real *a, const real *b, vec shift, bool both) {
+enum product { NO_PRODUCT, SQUARES, PRODUCTS };
+
+/* Σ (a - shift), and Σ (a - shift)² or Σ (a - shift) b; pieces are added up in double precision. */
+ALWAYS_INLINE sums add_sums(int64_t n, const real *a, const real *b, vec shift,
+                            enum product product) {
+    enum { PARTS = 4 };
     sums total = {0, 0};
     for (int64_t i = 0; i < n;) {
         int64_t end = n - i < PIECE ? n : i + PIECE;
-        vec s0 = v_set(0), s1 = s0, p0 = s0, p1 = s0;
-        for (; i + 2 * LANES <= end; i += 2 * LANES) {
-            vec a0 = v_sub(v_load(a + i), shift), a1 = v_sub(v_load(a + i + LANES), shift);
-            s0 = v_add(s0, a0);
-            s1 = v_add(s1, a1);
-            if (both) {
-                p0 = v_fma(a0, v_sub(v_load(b + i), shift), p0);
-                p1 = v_fma(a1, v_sub(v_load(b + i + LANES), shift), p1);
+        vec s[PARTS], p[PARTS];
+        V_UNROLL
+        for (int k = 0; k < PARTS; k++)
+            s[k] = p[k] = v_set(0);
+        for (; i + PARTS * LANES <= end; i += PARTS * LANES) {
+            V_UNROLL
+            for (int k = 0; k < PARTS; k++) {
+                vec d = v_sub(v_load(a + i + k * LANES), shift);
+                s[k] = v_add(s[k], d);
+                if (product != NO_PRODUCT)
+                    p[k] = v_fma(d, product == SQUARES ? d : v_load(b + i + k * LANES), p[k]);
             }
         }
         while (i < end) {
             size_t rest = (size_t)(end - i < LANES ? end - i : LANES);
-            vec keep = keep_below(rest);
-            vec last_a = v_and(v_sub(load_some(a + i, end - i), shift), keep);
-            s0 = v_add(s0, last_a);
-            if (both)
-                p0 = v_fma(last_a, v_and(v_sub(load_some(b + i, end - i), shift), keep), p0);
+            vec d = v_and(v_sub(load_some(a + i, end - i), shift), keep_below(rest));
+            s[0] = v_add(s[0], d);
+            if (product != NO_PRODUCT)
+                p[0] = v_fma(d, product == SQUARES ? d : load_some(b + i, end - i), p[0]);
             i += (int64_t)rest;
         }
-        total.a += v_sum(v_add(s0, s1));
-        total.product += v_sum(v_add(p0, p1));
+        total.a += v_sum(v_add(v_add(s[0], s[1]), v_add(s[2], s[3])));
+        total.product += v_sum(v_add(v_add(p[0], p[1]), v_add(p[2], p[3])));
     }
     return total;
 }
 
-ONE_FUNCTION sums two_sums(int64_t n, const real *a, const real *b, vec shift) {
-    return add_sums(n, a, b, shift, true);
+ONE_FUNCTION sums two_sums(int64_t n, const real *a, const real *b) {
+    return add_sums(n, a, b, v_set(0), PRODUCTS);
+}
+
+ONE_FUNCTION sums squares(int64_t n, const real *a, vec shift) {
+    return add_sums(n, a, a, shift, SQUARES);
 }
 
 ONE_FUNCTION double one_sum(int64_t n, const real *a, vec shift) {
-    return add_sums(n, a, a, shift, false).a;
+    return add_sums(n, a, a, shift, NO_PRODUCT).a;
 }
 
 /* ---- gradients of softmax -------------------------------------------------------------------- */
@@ -326,12 +357,12 @@ ALWAYS_INLINE void grad(int64_t rows, int64_t n, const real *y, const real *gy, 
 #endif
     for (int64_t r = 0; r < rows && n <= LANES; r++, y += n, gy += n, gx += n) {
         vec a = load_some(y, n), g = load_some(gy, n);
-        vec s = v_set(v_sum(logs ? g : v_mul(a, g)));
+        vec s = v_set(logs ? v_sum(g) / TINY_SCALE : v_sum(v_mul(a, g)));
         store_some(gx, logs ? log_slope(a, g, &s) : softmax_slope(a, g, &s), n);
     }
     for (int64_t r = 0; r < rows && n > LANES; r++, y += n, gy += n, gx += n) {
-        sums both = two_sums(n, gy, y, v_set(0));
-        vec s = v_set((real)(logs ? both.a : both.product));
+        sums both = two_sums(n, gy, y);
+        vec s = v_set((real)(logs ? both.a / TINY_SCALE : both.product));
         each(n, y, gy, gx, logs ? log_slope : softmax_slope, &s);
     }
 }
@@ -346,11 +377,26 @@ static void log_softmax_grad(int64_t rows, int64_t n, const void *y, const void 
 
 /* ---- normalisation --------------------------------------------------------------------------- */
 
-/* y = ((x - mean) - rest) r scale + shift, for the first k elements of a vector. */
+/* The mean of a row is the rounded one and what the rounding took away: x - mean is a difference of
+ * floats, next to exact, and the rest is small. */
+typedef struct center {
+    vec mean;
+    double rest;
+} center;
+
+/* Summed from the first element on: then what is lost is little beside the deviation, however large
+ * the mean. */
+static inline center center_of(int64_t n, const real *x) {
+    double mean = (double)x[0] + one_sum(n, x, v_set(x[0])) / (double)n;
+    return (center){v_set((real)mean), mean - (double)(real)mean};
+}
+
+/* y = (x - mean - rest) r scale + shift, for the first k elements of a vector; s: the mean, r and
+ * -rest r. */
 ALWAYS_INLINE void normalize_some(int64_t k, const real *x, const vec *s, const real *scale,
                                   const real *shift, real *y) {
-    vec d = v_sub(v_sub(load_some(x, k), s[0]), s[1]);
-    store_some(y, v_fma(v_mul(d, s[2]), load_some(scale, k), load_some(shift, k)), k);
+    vec u = v_fma(v_sub(load_some(x, k), s[0]), s[1], s[2]);
+    store_some(y, v_fma(u, load_some(scale, k), load_some(shift, k)), k);
 }
 
 ALWAYS_INLINE void normalize_row(int64_t n, const real *x, const vec *s, const real *scale,
@@ -362,60 +408,52 @@ ALWAYS_INLINE void normalize_row(int64_t n, const real *x, const vec *s, const r
         normalize_some(n - i, x + i, s, scale + i, shift + i, y + i);
 }
 
-/* The mean of a row, rounded. What is left when it is taken out has a mean of its own, the
- * rounding, which two_sums finds. */
-static inline vec rounded_mean(int64_t n, const real *x) {
-    return v_set((real)((double)sum_row_simd(n, x) / (double)n));
-}
-
 static void normalize(const bpi_norm *a, double epsilon) {
     const double n = (double)a->n;
     for (int64_t k = 0; k < a->rows; k++) {
         const real *from = (const real *)a->x + k * a->n;
-        const vec mean = rounded_mean(a->n, from);
-        sums left = two_sums(a->n, from, from, mean);
+        const vec mean = v_set((real)((double)sum_row_simd(a->n, from) / n));
+        sums left = squares(a->n, from, mean);
         double rest = left.a / n, variance = left.product / n - rest * rest;
-        real r = (real)(1 / sqrt((variance > 0 ? variance : variance * 0) + epsilon));
-        ((real *)a->r)[k] = r;
-        normalize_row(a->n, from, (vec[]){mean, v_set((real)rest), v_set(r)}, a->scale, a->shift,
-                      (real *)a->y + k * a->n);
+        double r = 1 / sqrt((variance > 0 ? variance : variance * 0) + epsilon);
+        ((real *)a->r)[k] = (real)r;
+        normalize_row(a->n, from, (vec[]){mean, v_set((real)r), v_set((real)(-rest * r))}, a->scale,
+                      a->shift, (real *)a->y + k * a->n);
     }
 }
 
 enum { BUNCH = 4 }; /* rows that add to the sums of the columns at once */
 
-/* Rows of a gradient that are under way, the sums over each: of h, and of h (x - mean). */
+/* Rows of a gradient that are under way, and the sums over each: of h, and of h (x - mean). */
 typedef struct bunch {
     int64_t n;
     const real *x, *g, *scale;
     real *gx, *column; /* column: sums of g u, then of g, over the rows */
-    vec mean[BUNCH], rest[BUNCH], r[BUNCH], s[BUNCH], p[BUNCH]; /* mean + rest: of x */
+    vec mean[BUNCH], r[BUNCH], offset[BUNCH], s[BUNCH], p[BUNCH]; /* u = (x - mean) r + offset */
     sums total[BUNCH];
 } bunch;
 
 /* x - mean for the k <= LANES elements from i on of a row. */
 ALWAYS_INLINE vec deviation(const bunch *b, int row, int64_t i, int64_t k) {
-    return v_sub(v_sub(load_some(b->x + row * b->n + i, k), b->mean[row]), b->rest[row]);
+    return v_sub(load_some(b->x + row * b->n + i, k), b->mean[row]);
 }
 
 /* Adds the k <= LANES elements from i on of `count` rows. */
 ALWAYS_INLINE void add_bunch(int count, bunch *b, int64_t i, int64_t k) {
-    vec factor = load_some(b->scale + i, k), gu[BUNCH], g[BUNCH];
+    real *scale = b->column + i, *shift = scale + b->n;
+    vec factor = load_some(b->scale + i, k), gu = v_set(0), sum = v_set(0);
     V_UNROLL
     for (int row = 0; row < count; row++) {
-        g[row] = load_some(b->g + row * b->n + i, k);
-        vec d = deviation(b, row, i, k), h = v_mul(g[row], factor);
+        vec g = load_some(b->g + row * b->n + i, k);
+        vec d = deviation(b, row, i, k), h = v_mul(g, factor);
+        vec u = v_fma(d, b->r[row], b->offset[row]);
         b->s[row] = v_add(b->s[row], h);
         b->p[row] = v_fma(h, d, b->p[row]);
-        gu[row] = v_mul(g[row], v_mul(d, b->r[row]));
+        gu = row == 0 ? v_mul(g, u) : v_fma(g, u, gu);
+        sum = row == 0 ? g : v_add(sum, g);
     }
-    if (count == BUNCH) {
-        gu[0] = v_add(v_add(gu[0], gu[1]), v_add(gu[2], gu[3]));
-        g[0] = v_add(v_add(g[0], g[1]), v_add(g[2], g[3]));
-    }
-    real *scale = b->column + i, *shift = scale + b->n;
-    store_some(scale, v_add(load_some(scale, k), gu[0]), k);
-    store_some(shift, v_add(load_some(shift, k), g[0]), k);
+    store_some(scale, v_add(load_some(scale, k), gu), k);
+    store_some(shift, v_add(load_some(shift, k), sum), k);
 }
 
 ALWAYS_INLINE void sum_bunch(int count, bunch *b) {
@@ -437,29 +475,35 @@ ALWAYS_INLINE void sum_bunch(int count, bunch *b) {
     }
 }
 
-/* r ((h - mean of h) - (x - mean) slope), slope = r² mean of h (x - mean) */
+/* r (h - mean of h - (x - mean - rest) slope) as (r scale) g + offset - (x - mean) r slope, where
+ * slope = r² mean of h (x - mean - rest); s: offset and r slope. */
 ALWAYS_INLINE void norm_slope(const bunch *b, int row, int64_t i, int64_t k, const vec *s) {
     const int64_t at = row * b->n + i;
-    vec h = v_mul(load_some(b->g + at, k), load_some(b->scale + i, k));
-    vec slope = v_fnma(deviation(b, row, i, k), s[1], v_sub(h, s[0]));
-    store_some(b->gx + at, v_mul(slope, b->r[row]), k);
+    vec factor = v_mul(load_some(b->scale + i, k), b->r[row]);
+    vec h = v_fma(load_some(b->g + at, k), factor, s[0]);
+    store_some(b->gx + at, v_fnma(deviation(b, row, i, k), s[1], h), k);
 }
 
 ALWAYS_INLINE void bunch_grad(int count, const bpi_norm_grad *a, int64_t row, real *column) {
     const int64_t n = a->n, at = row * n;
     const real *r = (const real *)a->r + row;
+    double rest[BUNCH];
     bunch b = {
         n,      (const real *)a->x + at, (const real *)a->g + at, a->scale, (real *)a->gx + at,
         column, .total = {{0, 0}}};
     for (int k = 0; k < count; k++) {
-        b.mean[k] = rounded_mean(n, b.x + k * n);
-        b.rest[k] = v_set((real)(one_sum(n, b.x + k * n, b.mean[k]) / (double)n));
+        center c = center_of(n, b.x + k * n);
+        rest[k] = c.rest;
+        b.mean[k] = c.mean;
         b.r[k] = v_set(r[k]);
+        b.offset[k] = v_set((real)(-c.rest * (double)r[k]));
     }
     sum_bunch(count, &b);
     for (int k = 0; k < count; k++) {
-        double slope = b.total[k].product / (double)n * (double)r[k] * (double)r[k];
-        const vec s[] = {v_set((real)(b.total[k].a / (double)n)), v_set((real)slope)};
+        double mean = b.total[k].a / (double)n, factor = (double)r[k];
+        double slope = (b.total[k].product / (double)n - rest[k] * mean) * factor * factor;
+        const vec s[] = {v_set((real)((rest[k] * slope - mean) * factor)),
+                         v_set((real)(slope * factor))};
         int64_t i = 0;
         for (; i + LANES <= n; i += LANES)
             norm_slope(&b, k, i, LANES, s);
@@ -508,7 +552,7 @@ static void normalize_grad(int64_t rows, int64_t n, const void *u, const void *r
                            void *gx) {
     for (int64_t k = 0; k < rows; k++) {
         const real *a = (const real *)u + k * n, *b = (const real *)h + k * n;
-        sums s = two_sums(n, b, a, v_set(0));
+        sums s = two_sums(n, b, a);
         const vec slope = v_set((real)(s.product / (double)n));
         const vec mean = v_set((real)(s.a / (double)n));
         each(n, a, b, (real *)gx + k * n, normal_slope,

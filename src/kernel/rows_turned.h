@@ -33,13 +33,14 @@ static inline void turn_in(int64_t n, const real *x, vec *column) {
     }
 }
 
-static inline void turn_out(int64_t n, const vec *column, real *y) {
+/* Columns, divided by `sum` unless it is NULL. */
+static inline void turn_out(int64_t n, const vec *column, const vec *sum, real *y) {
     for (int64_t j = 0; j < n; j += TURN_BLOCK) {
         const int64_t at = block_at(n, j);
         vec block[TURN_BLOCK];
         V_UNROLL
         for (int k = 0; k < TURN_BLOCK; k++)
-            block[k] = column[at + k];
+            block[k] = sum ? v_div(column[at + k], *sum) : column[at + k];
         v_transpose_quarters(block);
         V_UNROLL
         for (int k = 0; k < TURN_BLOCK; k++) {
@@ -49,29 +50,22 @@ static inline void turn_out(int64_t n, const vec *column, real *y) {
     }
 }
 
-/* exp(x - max) / sum in all columns, or only what belongs to the rows: maximum and sum. A maximum
- * that is not finite counts as 0 with `guard`. */
-static inline void softmax_columns(int64_t n, bool guard, bool all, vec *column, vec *max,
-                                   vec *sum) {
+/* TINY_SCALE exp(x - max) in all columns, and what belongs to the rows: maximum and sum. */
+static inline void softmax_columns(int64_t n, vec *column, vec *max, vec *sum) {
     vec m = v_set(-INFINITY), s0 = v_set(0), s1 = s0;
     for (int64_t j = 0; j < n; j++)
         m = v_max(column[j], m); /* loses a NaN, which the sum then is */
-    if (guard)
-        m = v_select(v_less(v_abs(m), v_set(INFINITY)), m, v_set(0));
     int64_t j = 0;
     for (; j + 2 <= n; j += 2) {
-        column[j] = v_exp(v_sub(column[j], m));
-        column[j + 1] = v_exp(v_sub(column[j + 1], m));
+        column[j] = exp_below(column[j], m);
+        column[j + 1] = exp_below(column[j + 1], m);
         s0 = v_add(s0, column[j]);
         s1 = v_add(s1, column[j + 1]);
     }
     if (j < n)
-        s0 = v_add(s0, column[j] = v_exp(v_sub(column[j], m)));
+        s0 = v_add(s0, column[j] = exp_below(column[j], m));
     *max = m;
     *sum = v_add(s0, s1);
-    const vec inverse = v_div(v_set(1), *sum);
-    for (j = 0; j < n && all; j++)
-        column[j] = quotient(column[j], *sum, inverse);
 }
 
 /* The first of LANES rows: of x, or of `group`, zeros beside what x has, if x has fewer. Values
@@ -83,27 +77,26 @@ static inline const real *whole_group(int64_t count, int64_t n, const real *x, r
     return memcpy(group, x, (size_t)(count * n) * sizeof *x);
 }
 
-static inline void turn_some_out(int64_t count, int64_t n, const vec *column, real *y,
-                                 real *group) {
-    turn_out(n, column, count < LANES ? group : y);
+static inline void turn_some_out(int64_t count, int64_t n, const vec *column, const vec *sum,
+                                 real *y, real *group) {
+    turn_out(n, column, sum, count < LANES ? group : y);
     if (count < LANES)
         memcpy(y, group, (size_t)(count * n) * sizeof *y);
 }
 
 /* As softmax of bpi_rows, for TURN_LEAST <= n <= TURN_MOST. */
-static __attribute__((noinline)) void softmax_turned(int64_t rows, int64_t n, bool guard,
-                                                     const real *x, real *y, real *max,
-                                                     real *sum) {
+static __attribute__((noinline)) void softmax_turned(int64_t rows, int64_t n, const real *x,
+                                                     real *y, real *max, real *sum) {
     vec column[TURN_MOST], m, s;
     real group[LANES * TURN_MOST];
     for (int64_t r = 0; r < rows; r += LANES) {
         const int64_t count = rows - r < LANES ? rows - r : LANES;
         turn_in(n, whole_group(count, n, x + r * n, group), column);
-        softmax_columns(n, guard, y != NULL, column, &m, &s);
+        softmax_columns(n, column, &m, &s);
         store_some(max + r, m, count);
-        store_some(sum + r, s, count);
+        store_some(sum + r, v_mul(s, v_set(1 / TINY_SCALE)), count);
         if (y)
-            turn_some_out(count, n, column, y + r * n, group);
+            turn_some_out(count, n, column, &s, y + r * n, group);
     }
 }
 
@@ -119,9 +112,10 @@ static __attribute__((noinline)) void softmax_grad_turned(int64_t rows, int64_t 
         turn_in(n, whole_group(count, n, gy + r * n, group), g);
         for (int64_t j = 0; j < n; j++)
             s = logs ? v_add(s, g[j]) : v_fma(column[j], g[j], s);
+        s = logs ? v_mul(s, v_set(1 / TINY_SCALE)) : s;
         for (int64_t j = 0; j < n; j++)
             column[j] = logs ? log_slope(column[j], g[j], &s) : softmax_slope(column[j], g[j], &s);
-        turn_some_out(count, n, column, gx + r * n, group);
+        turn_some_out(count, n, column, NULL, gx + r * n, group);
     }
 }
 

@@ -219,6 +219,15 @@ static inline vec v_select(vec_mask m, vec a, vec b) { return V_OP(blendv)(b, a,
 static inline vec v_select(vec_mask m, vec a, vec b) { return v_or(v_and(m, a), v_clear(b, m)); }
 #endif
 
+/* For v_select: a < 0; a zero or a NaN with that sign may count as either. */
+static inline vec_mask v_negative(vec a) {
+#if BPI_VEC_BITS == 256
+    return a; /* only the sign is looked at */
+#else
+    return v_less(a, v_set(0));
+#endif
+}
+
 #if defined(__aarch64__)
 static inline vec v_max(vec a, vec b) { return v_select(v_less(b, a), a, b); }
 static inline vec v_min(vec a, vec b) { return v_select(v_less(a, b), a, b); }
@@ -319,6 +328,11 @@ static inline vec v_lookup32(vec_bits at, const real *table) {
 static inline vec v_lookup8(vec_bits at, const real *table) {
     return simde_mm256_permutevar8x32_ps(v_load(table), at);
 }
+
+/* The same for the lowest 2 bits and a table of 4 that stands there twice: half the work. */
+static inline vec v_lookup4(vec_bits at, const real *table) {
+    return simde_mm256_permutevar_ps(v_load(table), at);
+}
 #endif
 
 #if BPI_VEC_BITS < 512 && BPI_BITS == 32
@@ -347,9 +361,17 @@ typedef vec vec_part;
 #endif
 
 /* Returns c[0] + c[1] x + ... + c[degree] x^degree. Even and odd powers are summed apart: half the
- * latency of Horner's rule for one more product. `degree` is a constant, so the
- * loops are unrolled. */
+ * latency of Horner's rule for one more product and more registers. With 256 bits, where two
+ * vectors are under way at once, few steps are better by Horner's rule. `degree` is a constant, so
+ * the loops are unrolled. */
 static inline vec v_poly(vec x, const real *c, int degree) {
+    if (BPI_VEC_BITS == 256 && BPI_BITS == 32 && degree <= 6) {
+        vec y = v_set(c[degree]);
+        V_UNROLL
+        for (int i = degree - 1; i >= 0; i--)
+            y = v_fma(y, x, v_set(c[i]));
+        return y;
+    }
     vec x2 = v_mul(x, x);
     vec p = v_set(c[degree]), q = v_set(c[degree - 1]);
     V_UNROLL

@@ -41,23 +41,19 @@ static inline vec exp_times_fast(vec a, vec r, vec sum) {
     return v_scale(v_fma(a, q, a), v_sub(sum, v_set(FAST_ROUND)));
 }
 #elif BPI_VEC_BITS == 256 && BPI_BITS == 32
-#define FAST_ROUND (V_ROUND / 8)
-/* For sum = n + j / 8 + FAST_ROUND: returns 2^(j / 8) 2^k, k = floor(n / 2), and *rest = 2^(n - k),
- * so that a product with both is rounded once where it is denormal. */
-static inline vec power_by_halves(vec sum, vec *rest) {
-    const vec exponent = v_set(-INFINITY); /* the sign and the exponent, all ones */
-    vec_bits at = v_bits(sum);
-    vec_bits n = v_bits(v_and(v_real(V_INT(slli)(at, MANTISSA_BITS - 3)), exponent));
-    vec_bits k = v_bits(v_and(v_real(V_INT(slli)(at, MANTISSA_BITS - 4)), exponent));
-    *rest = v_real(V_INT(add)(v_bits(v_set(1)), V_INT(sub)(n, k)));
-    return v_real(V_INT(add)(v_bits(v_lookup8(at, exp8_table)), k));
+/* Here n is a multiple of 1/4, and the result is times TINY_SCALE: a normal number, rounded once
+ * when the scale is taken out. The bits of n, shifted, are an exponent and j << 21, of which the
+ * entry of the table has that much too little: so they are added as they are. */
+#define FAST_ROUND (V_ROUND / 4)
+static inline vec power4(vec sum) {
+    vec_bits n = V_INT(slli)(v_bits(sum), MANTISSA_BITS - 2);
+    return v_real(V_INT(add)(v_bits(v_lookup4(v_bits(sum), exp4_scaled)), n));
 }
 
 static inline vec exp_times_fast(vec a, vec r, vec sum) {
-    vec rest, power = power_by_halves(sum, &rest);
-    a = v_mul(a, power);
-    vec q = v_fma(v_mul(r, r), POLY(r, exp8_poly), r);
-    return v_mul(v_fma(a, q, a), rest);
+    a = v_mul(a, power4(sum));
+    vec q = v_fma(v_mul(r, r), POLY(r, exp4_poly), r);
+    return v_fma(a, q, a);
 }
 #else
 #define FAST_ROUND V_ROUND
@@ -74,13 +70,27 @@ static inline vec v_exp(vec x) {
     return v_scale(v_select(v_less(square, v_set(1)), y, a), v_sub(sum, v_set(FAST_ROUND)));
 }
 #elif BPI_VEC_BITS == 256 && BPI_BITS == 32
+/* 2^n times the scale of the table, likewise, for sum = n + EXACT_ROUND and n a multiple of 1/8;
+ * and a exp(r) with what the rounding of that table takes away. */
+#define EXACT_ROUND (V_ROUND / 8)
+static inline vec_bits power8(vec sum, const real *table) {
+    vec_bits n = V_INT(slli)(v_bits(sum), MANTISSA_BITS - 3);
+    return V_INT(add)(v_bits(v_lookup8(v_bits(sum), table)), n);
+}
+
+static inline vec exp_times_exact(vec a, vec r, vec sum) {
+    vec rest = v_lookup8(v_bits(sum), exp8_rest);
+    vec q = v_fma(v_mul(r, r), POLY(r, exp8_poly), rest);
+    return v_fma(a, v_add(q, r), a);
+}
+
+/* Times 2^64 where x < 0, and times 2^-64 elsewhere, it is a normal number. */
 static inline vec v_exp(vec x) {
     vec t = v_max(v_set(EXP_LOWEST), v_min(v_set(EXP_HIGHEST), x));
-    vec sum, r = reduce_exp(t, FAST_ROUND, &sum);
-    vec rest, a = power_by_halves(sum, &rest);
-    vec q = v_fma(v_mul(r, r), POLY(r, exp8_poly), v_lookup8(v_bits(sum), exp8_rest));
-    q = v_add(q, r);
-    return v_mul(v_fma(a, q, a), rest);
+    vec sum, r = reduce_exp(t, EXACT_ROUND, &sum);
+    vec scale = v_select(v_negative(x), v_set(0x1p-64f), v_set(0x1p64f));
+    vec a = v_real(V_INT(sub)(power8(sum, exp8_most), v_bits(scale)));
+    return v_mul(exp_times_exact(a, r, sum), scale);
 }
 #else
 static inline vec v_exp(vec x) {
@@ -93,12 +103,34 @@ static inline vec v_exp(vec x) {
 /* exp(-|x|): cannot overflow. */
 static inline vec exp_minus(vec x) { return v_exp(v_or(x, v_set(REAL(-0.0)))); }
 
+/* TINY_SCALE exp(x) for TINY_LOWEST <= x <= 0, or NaN: a normal number. The fast one is half an ulp
+ * less exact. */
+#if BPI_VEC_BITS == 256 && BPI_BITS == 32
+static inline vec exp_tiny(vec x) {
+    vec sum, r = reduce_exp(x, FAST_ROUND, &sum);
+    return exp_times_fast(v_set(1), r, sum);
+}
+
+static inline vec exp_tiny_exact(vec x) {
+    vec sum, r = reduce_exp(x, EXACT_ROUND, &sum);
+    return exp_times_exact(v_real(power8(sum, exp8_scaled)), r, sum);
+}
+
+/* What is less than TINY_LOWEST gives next to nothing. */
+static inline vec at_least_tiny(vec x) { return v_max(v_set(TINY_LOWEST), x); }
+#else
+static inline vec exp_tiny(vec x) { return v_exp(x); }
+static inline vec exp_tiny_exact(vec x) { return v_exp(x); }
+static inline vec at_least_tiny(vec x) { return x; }
+#endif
+
 /* sigmoid(x) = a - a e / (1 + e), a = x < 0 ? e : 1, e = exp(-|x|). This form halves the rounding
  * error of the quotient a / (1 + e). */
 static inline vec v_sigmoid(vec x) {
-    vec e = exp_minus(x), one = v_set(1);
-    vec a = v_select(v_less(x, v_set(0)), e, one);
-    return v_fnma(a, v_div(e, v_add(one, e)), a);
+    vec e = exp_tiny_exact(at_least_tiny(v_or(x, v_set(REAL(-0.0)))));
+    const vec one = v_set(TINY_SCALE);
+    vec a = v_select(v_negative(x), e, one);
+    return v_mul(v_fnma(a, v_div(e, v_add(one, e)), a), v_set(1 / TINY_SCALE));
 }
 
 /* For x = n ln 2 + r and s = 2^n: expm1(x) = s expm1(r) + (s - 1), by halves as s may overflow. */
@@ -125,7 +157,7 @@ static inline vec v_tanh(vec x) {
     return v_signed(y, x);
 }
 #elif BPI_BITS == 32
-/* A rational function in double precision, half a vector at a time: 0.52 ulp. */
+/* A rational function in double precision, half a vector at a time: 0.501 ulp. */
 static inline vec_wide wide_poly(vec_wide x, const double *c, int degree) {
     vec_wide p = W_OP(set1)(c[degree]);
     V_UNROLL
@@ -136,7 +168,7 @@ static inline vec_wide wide_poly(vec_wide x, const double *c, int degree) {
 
 static inline vec_part tanh_part(vec_part a) {
     vec_wide x = W_FROM(a), square = W_OP(mul)(x, x);
-    vec_wide p = W_OP(mul)(x, wide_poly(square, tanh_p, 4));
+    vec_wide p = W_OP(mul)(x, wide_poly(square, tanh_p, 5));
     return W_TO(W_OP(div)(p, wide_poly(square, tanh_q, 5)));
 }
 
@@ -251,7 +283,17 @@ static inline vec v_softplus(vec x) {
     return v_add(v_max(v_set(0), x), log_of_parts(v_select(small, e, half), k));
 }
 
-/* a exp(-t^2 / 2) for 0 <= t <= TAIL_MOST, without the rounding error of the square. */
+/* TINY_SCALE a exp(-t^2 / 2) for 0 <= t <= TAIL_MOST, without the rounding error of the square. */
+#if BPI_VEC_BITS == 256 && BPI_BITS == 32
+static inline vec exp_half_square(vec t, vec a) {
+    vec sum = v_fnma(v_mul(t, t), v_set(LOG2_E / 2), v_set(FAST_ROUND));
+    vec n = v_sub(sum, v_set(FAST_ROUND));
+    vec r = v_fma(t, t, v_mul(n, v_set(2 * LN2_HIGH))); /* t^2 + 2 n ln 2 */
+    r = v_fma(n, v_set(2 * LN2_LOW), r);
+    a = v_mul(a, power4(sum));
+    return v_fma(a, v_mul(r, POLY(r, half_poly)), a);
+}
+#else
 static inline vec exp_half_square(vec t, vec a) {
     vec half = v_mul(t, v_set(REAL(-0.5)));
     vec square = v_mul(t, half), sum;
@@ -271,6 +313,7 @@ static inline vec exp_half_square(vec t, vec a) {
 #endif
     return exp_times_fast(a, r, sum);
 }
+#endif
 
 /* erf(x) = x + x P(x^2) for |x| < 1, else 1 - 2 Phi(-sqrt(2) |x|) with the sign of x. */
 static inline vec v_erf(vec x) {
@@ -278,23 +321,29 @@ static inline vec v_erf(vec x) {
     vec t = v_min(v_set(6), v_abs(x));
     vec s = v_mul(t, v_set(REAL(1.41421356237309504880)));
     vec ratio = v_div(POLY(s, tail_p), POLY(s, tail_q));
-    vec far = v_fnma(exp_minus(v_mul(t, t)), v_add(ratio, ratio), v_set(1));
+    vec far = v_fnma(exp_tiny(v_neg(v_mul(t, t))), v_add(ratio, ratio), v_set(1));
     return v_select(v_less(v_abs(x), v_set(1)), near, v_signed(far, x));
 }
 
 /* gelu(x) = x Phi(x) = max(x, 0) - t Phi(-t), t = |x|: no cancellation on either side. */
 static inline vec v_gelu(vec x) {
     vec t = v_min(v_set(TAIL_MOST), v_abs(x));
+#if BPI_VEC_BITS == 256 && BPI_BITS == 32
+    vec ratio = v_div(POLY(t, tail_p), POLY(t, tail_q)); /* a small t times that would be 0 */
+    return v_fnma(ratio, exp_half_square(t, t), v_max(v_set(0), x));
+#else
     vec ratio = v_div(v_mul(t, POLY(t, tail_p)), POLY(t, tail_q));
     return v_fnma(ratio, exp_half_square(t, v_set(1)), v_max(v_set(0), x));
+#endif
 }
 
 /* gelu'(x) = Phi(x) + x phi(x) = d for x < 0, else 1 - d, where d = Phi(-t) - t phi(t). */
 static inline vec v_gelu_slope(vec x) {
     vec t = v_min(v_set(TAIL_MOST), v_abs(x));
     vec ratio = v_div(POLY(t, tail_p), POLY(t, tail_q));
-    vec d = exp_half_square(t, v_fnma(t, v_set(REAL(0.39894228040143267794)), ratio));
-    return v_select(v_less(x, v_set(0)), d, v_sub(v_set(1), d));
+    vec phi = v_set(REAL(0.39894228040143267794) / TINY_SCALE);
+    vec d = exp_half_square(t, v_fnma(t, phi, ratio));
+    return v_select(v_negative(x), d, v_sub(v_set(1), d));
 }
 
 /* The tanh form of gelu, x sigmoid(v(x)) = max(x, 0) - t sigmoid(-v(t)), t = |x|, where
@@ -303,9 +352,9 @@ static inline vec v_gelu_slope(vec x) {
 #define GELU_TANH_B REAL(0.07135481627260025)    /* 0.044715 a */
 static inline vec v_gelu_tanh(vec x) {
     vec t = v_min(v_set(GELU_TANH_MOST), v_abs(x));
-    vec v = v_mul(t, v_fma(v_mul(t, t), v_set(GELU_TANH_B), v_set(GELU_TANH_A)));
-    vec e = exp_minus(v);
-    vec part = v_div(v_mul(t, e), v_add(v_set(1), e));
+    vec v = v_mul(t, v_fma(v_mul(t, t), v_set(-GELU_TANH_B), v_set(-GELU_TANH_A)));
+    vec e = exp_tiny(v);
+    vec part = v_div(v_mul(t, e), v_add(v_set(TINY_SCALE), e));
     return v_sub(v_max(v_set(0), x), part);
 }
 
@@ -313,12 +362,12 @@ static inline vec v_gelu_tanh(vec x) {
 static inline vec v_gelu_tanh_slope(vec x) {
     const vec one = v_set(1);
     vec t = v_min(v_set(GELU_TANH_MOST), v_abs(x)), t2 = v_mul(t, t);
-    vec v = v_mul(t, v_fma(t2, v_set(GELU_TANH_B), v_set(GELU_TANH_A)));
-    vec slope = v_fma(t2, v_set(3 * GELU_TANH_B), v_set(GELU_TANH_A));
-    vec e = exp_minus(v);
-    vec r = v_div(one, v_add(one, e));
+    vec v = v_mul(t, v_fma(t2, v_set(-GELU_TANH_B), v_set(-GELU_TANH_A)));
+    vec slope = v_fma(t2, v_set(3 * GELU_TANH_B * TINY_SCALE), v_set(GELU_TANH_A * TINY_SCALE));
+    vec e = exp_tiny(v);
+    vec r = v_div(one, v_add(v_set(TINY_SCALE), e));
     vec d = v_mul(v_mul(e, r), v_fnma(v_mul(t, r), slope, one));
-    return v_select(v_less(x, v_set(0)), d, v_sub(one, d));
+    return v_select(v_negative(x), d, v_sub(one, d));
 }
 
 #endif

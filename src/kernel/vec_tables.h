@@ -14,7 +14,13 @@
 #define EXPM1_LOWEST -20.0f  /* expm1 is -1 below */
 #define REAL_TINY 0x1p-30f   /* expm1(x) = log1p(x) = x below */
 #define TAIL_MOST 15.0f      /* exp(-t^2 / 2) is 0 above */
-#define GELU_TANH_MOST 12.0f /* exp(-v(t)) is 0 above */
+#define GELU_TANH_MOST 11.5f /* t exp(-v(t)) is 0 above, v(t) < 130 */
+#if BPI_VEC_BITS == 256
+#define TINY_SCALE 0x1p64f /* times exp(TINY_LOWEST) it is normal, see exp_tiny */
+#define TINY_LOWEST -131.0f
+#else
+#define TINY_SCALE 1.0f
+#endif
 
 /* (exp(r) - 1 - r) / r^2 for |r| <= ln 2 / 2: 2^-28.3 of exp */
 static const real exp_poly[] = {0x1.fffffcp-2f, 0x1.555492p-3f, 0x1.5558f2p-5f, 0x1.123a1ep-7f,
@@ -34,13 +40,26 @@ static const real exp16_rest[] = {
     0x1.125002p-25f,  0x1.370be4p-25f,  -0x1.0a3552p-25f, -0x1.00d8acp-27f,
     0x1.26055cp-26f,  -0x1.05cb44p-25f, 0x1.67a1cap-28f,  0x1.a3b5e4p-28f,
     -0x1.f9c306p-27f, -0x1.6961b4p-28f, -0x1.a5217cp-28f, 0x1.61428ep-28f};
-/* for |r| <= ln 2 / 16: 2^-32.4 of exp; 2^(j / 8), and what its rounding takes away */
+#if BPI_VEC_BITS == 256
+/* the same for |r| <= ln 2 / 16: 2^-32.4 of exp. The bits of 2^(j / 8), less j << 20: times
+ * TINY_SCALE and times 2^127; and what the rounding of 2^(j / 8) takes away */
 static const real exp8_poly[] = {0x1p-1f, 0x1.555c6ep-3f, 0x1.555664p-5f};
-static const real exp8_table[] = {0x1p+0f,        0x1.172b84p+0f, 0x1.306fep+0f,  0x1.4bfdaep+0f,
-                                  0x1.6a09e6p+0f, 0x1.8ace54p+0f, 0x1.ae89fap+0f, 0x1.d5818ep+0f};
+static const real exp8_scaled[] = {0x1p+64f,        0x1.f72b84p+63f, 0x1.f06fep+63f,
+                                   0x1.ebfdaep+63f, 0x1.ea09e6p+63f, 0x1.eace54p+63f,
+                                   0x1.ee89fap+63f, 0x1.f5818ep+63f};
+static const real exp8_most[] = {0x1p+127f,        0x1.f72b84p+126f, 0x1.f06fep+126f,
+                                 0x1.ebfdaep+126f, 0x1.ea09e6p+126f, 0x1.eace54p+126f,
+                                 0x1.ee89fap+126f, 0x1.f5818ep+126f};
 static const real exp8_rest[] = {0x0p+0f,          -0x1.9c0c22p-27f, 0x1.125002p-25f,
                                  -0x1.0a3552p-25f, 0x1.26055cp-26f,  0x1.67a1cap-28f,
                                  -0x1.f9c306p-27f, -0x1.a5217cp-28f};
+/* the same for |r| <= ln 2 / 8: 2^-26.2 of exp; (exp(-r / 2) - 1) / r for |r| <= ln 2 / 4: 2^-26.2
+ * of exp. The bits of 2^(j / 4), less j << 21, times TINY_SCALE, twice */
+static const real exp4_poly[] = {0x1.000092p-1f, 0x1.5571fp-3f, 0x1.50abb4p-5f};
+static const real half_poly[] = {-0x1p-1f, 0x1.000092p-3f, -0x1.5571fp-6f, 0x1.50abb4p-9f};
+static const real exp4_scaled[] = {0x1p+64f, 0x1.f06fep+63f, 0x1.ea09e6p+63f, 0x1.ee89fap+63f,
+                                   0x1p+64f, 0x1.f06fep+63f, 0x1.ea09e6p+63f, 0x1.ee89fap+63f};
+#endif
 /* (log(1 + f) - f) / f^2 for -1/4 <= f <= 1/2: 2^-27.6 of log(1 + f) */
 static const real log_poly[] = {-0x1p-1f,        0x1.5555a6p-2f,  -0x1.000024p-2f,
                                 0x1.99685cp-3f,  -0x1.54f23cp-3f, 0x1.2897a6p-3f,
@@ -85,9 +104,10 @@ static const real log8_poly[] = {0x1.55554ap-2f, -0x1.000098p-2f, 0x1.99d93p-3f,
 /* (erf(x) - x) / x in x^2, for |x| <= 1: 2^-29.6 of erf */
 static const real erf_poly[] = {0x1.06eba8p-3f, -0x1.81273ep-2f, 0x1.ce2cf8p-4f, -0x1.b7f90cp-6f,
                                 0x1.5405b2p-8f, -0x1.a3f7p-11f,  0x1.496a3p-14f};
-/* exp(t^2 / 2) Phi(-t) = P(t) / Q(t) for 0 <= t <= TAIL_MOST: 2^-26.3 */
-static const real tail_p[] = {0x1p-1f, 0x1.bfbc02p-2f, 0x1.7565aap-3f, 0x1.4a0ab6p-5f,
-                              0x1.09bf44p-8f};
+/* exp(t^2 / 2) Phi(-t) = TINY_SCALE P(t) / Q(t) for 0 <= t <= TAIL_MOST: 2^-26.3 */
+static const real tail_p[] = {0x1p-1f / TINY_SCALE, 0x1.bfbc02p-2f / TINY_SCALE,
+                              0x1.7565aap-3f / TINY_SCALE, 0x1.4a0ab6p-5f / TINY_SCALE,
+                              0x1.09bf44p-8f / TINY_SCALE};
 static const real tail_q[] = {0x1p+0f,        0x1.ac202ep+0f, 0x1.32f182p+0f,
                               0x1.de3da4p-2f, 0x1.9dabeap-4f, 0x1.4d0f9cp-7f};
 
@@ -152,15 +172,16 @@ static const real tanh_c5[] = {-0x1.697e7ep-9f, 0x1.df35d6p-9f,  0x1.364298p-8f,
                                0x1.b336acp-4f,  0x1.596b7p-4f,   0x1.ded5cap-5f,  0x1.d210ccp-6f,
                                -0x1.8834b2p-8f, -0x1.66123p-5f,  -0x1.f7d09p-5f,  -0x1.fa2b58p-5f,
                                -0x1.b4cd88p-5f, -0x1.2f6b2ep-5f, -0x1.8cb1dcp-6f, -0x1.b1cb52p-7f};
-/* tanh(x) = x P(x^2) / Q(x^2) for |x| <= 9.1, in double precision: 2^-29.8 */
-static const double tanh_p[] = {0x1.fffffff700c84p-1, 0x1.1a3ed803275cp-3, 0x1.06615bb46a10ep-8,
-                                0x1.0817d7ac4bae8p-15, 0x1.b0d22b5b2802ep-25};
+/* tanh(x) = x P(x^2) / Q(x^2) for |x| <= 9.1, in double precision: 2^-34.5 */
+static const double tanh_p[] = {0x1.ffffffffa6287p-1,  0x1.20b13afd9fd17p-3,
+                                0x1.21ce18789aa8cp-8,  0x1.61c744d9f9e56p-15,
+                                0x1.db056989acd7ap-24, 0x1.40070187d4b11p-35};
 static const double tanh_q[] = {0x1p+0,
-                                0x1.e274c0a7d45dcp-2,
-                                0x1.c62938f4149e4p-6,
-                                0x1.b83fab10632d5p-12,
-                                0x1.aff803e7adb2p-20,
-                                0x1.9142b154c4fadp-31};
+                                0x1.e5adf2cc7d183p-2,
+                                0x1.de3562b602874p-6,
+                                0x1.0630b31491b29p-11,
+                                0x1.5c3bcb9148e43p-19,
+                                0x1.92a9a09908020p-29};
 #else
 #define LN2_HIGH 0x1.62e42fefa0000p-1 /* 38 bits */
 #define LN2_LOW 0x1.cf79abc9e3b3ap-40
@@ -170,6 +191,7 @@ static const double tanh_q[] = {0x1p+0,
 #define REAL_TINY 0x1p-60
 #define TAIL_MOST 39.5
 #define GELU_TANH_MOST 22.0
+#define TINY_SCALE 1.0
 
 /* (exp(r) - 1 - r) / r^2 for |r| <= ln 2 / 2: 2^-57.9 of exp */
 static const real exp_poly[] = {0x1.000000000000ap-1,  0x1.55555555554f9p-3,  0x1.5555555550846p-5,
