@@ -3,12 +3,15 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "kernel/pool.h"
+#include "stopwatch.h"
 #include "suite.h"
 
 enum { PIECES = 37, ROUNDS = 2000, CALLERS = 3 };
@@ -106,6 +109,34 @@ START_TEST(pieces_run_at_the_same_time) {
 }
 END_TEST
 
+/* A piece that takes 20 us on the calling thread and a hundred times as long on another one. */
+static void linger(void *context, int index) {
+    counts *c = context;
+    count_piece(c, index);
+    const bool calling = pthread_equal(pthread_self(), c->caller);
+    const int64_t end = bpi_nanoseconds() + (calling ? 20000 : 2000000);
+    while (bpi_nanoseconds() < end)
+        ;
+}
+
+START_TEST(help_that_does_not_pay_is_not_asked_for) {
+    enum { RUNS = 400 };
+    int helped = 0, rested = 0;
+    for (int round = 0; round < RUNS; round++) {
+        counts c = {.caller = pthread_self()};
+        const int threads = bpi_pool_threads(2);
+        rested += threads == 1;
+        bpi_pool_run(threads, PIECES, linger, &c);
+        helped += atomic_load(&c.elsewhere) > 0;
+        for (int i = 0; i < PIECES; i++)
+            ck_assert_int_eq(atomic_load(&c.ran[i]), 1);
+    }
+    ck_assert_int_gt(rested, RUNS / 2);
+    ck_assert_int_lt(helped, RUNS / 2);
+    ck_assert_int_eq(bpi_pool_threads(1), 1);
+}
+END_TEST
+
 static void nested(void *context, int index) {
     (void)index;
     if (!all_ran_once(4, PIECES, NULL))
@@ -165,6 +196,7 @@ int main(void) {
         every_element_is_swept_once,
         one_thread_means_the_caller,
         pieces_run_at_the_same_time,
+        help_that_does_not_pay_is_not_asked_for,
         a_piece_may_ask_for_threads_itself,
         several_threads_may_ask_at_once,
         a_forked_child_has_a_working_pool,

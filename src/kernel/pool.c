@@ -3,7 +3,11 @@
  * `gate` says in one word which work there is: a number that grows with every piece of work,
  * whether threads may still enter, and how many are inside. The caller opens it, takes pieces as
  * well, closes it when none is left, and waits only for threads that are inside: one that wakes up
- * late finds the gate closed and has delayed nobody. */
+ * late finds the gate closed and has delayed nobody.
+ *
+ * One that loses its core to another process in the middle of a piece delays the caller by a time
+ * slice, which is more than it saves in many pieces. So the caller keeps an account of what help
+ * saves and what it waits for, and does without for a while when that does not pay. */
 #include "pool.h"
 
 #include <pthread.h>
@@ -22,6 +26,16 @@ enum { MAX_THREADS = 256 };
  * products of a training step, shorter than anyone minds. */
 enum { SPIN_NANOSECONDS = 50000 };
 
+/* The account, in nanoseconds: it begins with GRACE, holds no more than MOST_SAVED, and when it is
+ * overdrawn there is no help for a time that doubles from the shortest to the longest rest, until
+ * help has once saved as much as that. */
+enum {
+    GRACE = 200000,
+    MOST_SAVED = 2000000,
+    SHORTEST_REST = 10000000,
+    LONGEST_REST = 640000000,
+};
+
 #define INSIDE UINT64_C(0xffff)
 #define OPEN (UINT64_C(1) << 16)
 #define NEXT_WORK (UINT64_C(1) << 17)
@@ -36,12 +50,19 @@ static struct {
     unsigned float_settings; /* of the caller, for the threads that help it */
     atomic_int wanted;       /* threads that may be inside at once */
     _Atomic uint64_t taken;  /* pieces: from the first on, + 2^32 times those from the last on */
-    int made;                /* threads; by the caller that holds `busy` */
+    int made;                /* threads; this and the next three by the caller that holds `busy` */
+    int64_t saved, earned;   /* the account; all that was saved since the last rest */
+    int64_t rest;            /* the next one */
+    _Atomic int64_t rests_until;
     pthread_mutex_t lock;
     pthread_cond_t wake;
     atomic_int asleep; /* changed under the lock */
 } pool = {
-    .busy = ATOMIC_FLAG_INIT, .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+    .busy = ATOMIC_FLAG_INIT,
+    .saved = GRACE,
+    .rest = SHORTEST_REST,
+    .lock = PTHREAD_MUTEX_INITIALIZER,
+    .wake = PTHREAD_COND_INITIALIZER};
 
 static void pause_briefly(void) {
 #if defined(__x86_64__)
@@ -71,10 +92,12 @@ static int take_piece(bool from_last) {
 }
 
 /* The caller begins with the first piece and those who help with the last, so that with two threads
- * most pieces find their arrays in the cache of the core that had them before. */
-static void take_pieces(bool helps) {
-    for (int i; (i = take_piece(helps)) >= 0;)
+ * most pieces find their arrays in the cache of the core that had them before. Returns how many. */
+static int take_pieces(bool helps) {
+    int count = 0;
+    for (int i; (i = take_piece(helps)) >= 0; count++)
         pool.piece(pool.context, i);
+    return count;
 }
 
 /* Looks for work for a while. */
@@ -129,6 +152,10 @@ static void forget_threads(void) {
     atomic_store(&pool.gate, 0);
     atomic_store(&pool.asleep, 0);
     pool.made = 0;
+    pool.saved = GRACE;
+    pool.earned = 0;
+    pool.rest = SHORTEST_REST;
+    atomic_store(&pool.rests_until, 0);
     pool.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     pool.wake = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
 }
@@ -174,6 +201,43 @@ static void close_gate(void) {
             sched_yield();
 }
 
+/* The time that the calling thread has been running, without that in which others had its core. */
+static int64_t own_nanoseconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Runs the pieces with help, and returns the time that this has saved: alone, the caller would have
+ * worked as long on each of them as on its own. */
+static int64_t run_helped(int helpers) {
+    const int64_t start = bpi_nanoseconds();
+    open_gate(helpers);
+    const int64_t begin = own_nanoseconds();
+    const int own = take_pieces(false);
+    const int64_t worked = own_nanoseconds() - begin;
+    close_gate();
+    return own > 0 ? worked / own * pool.pieces - (bpi_nanoseconds() - start) : 0;
+}
+
+static void enter_in_account(int64_t saved) {
+    pool.saved = pool.saved + saved < MOST_SAVED ? pool.saved + saved : MOST_SAVED;
+    pool.earned += saved;
+    if (pool.earned > pool.rest)
+        pool.rest = SHORTEST_REST;
+    if (pool.saved >= 0)
+        return;
+    pool.saved = GRACE;
+    pool.earned = 0;
+    atomic_store(&pool.rests_until, bpi_nanoseconds() + pool.rest);
+    pool.rest = pool.rest < LONGEST_REST ? 2 * pool.rest : LONGEST_REST;
+}
+
+bool bpi_pool_rests(void) {
+    const int64_t until = atomic_load_explicit(&pool.rests_until, memory_order_relaxed);
+    return until != 0 && bpi_nanoseconds() < until;
+}
+
 void bpi_pool_run(int threads, int pieces, void (*piece)(void *context, int index), void *context) {
     int helpers = (threads < pieces ? threads : pieces) - 1;
     helpers = helpers < MAX_THREADS ? helpers : MAX_THREADS;
@@ -187,9 +251,7 @@ void bpi_pool_run(int threads, int pieces, void (*piece)(void *context, int inde
     pool.context = context;
     pool.pieces = pieces;
     pool.float_settings = bpi_float_settings();
-    open_gate(helpers);
-    take_pieces(false);
-    close_gate();
+    enter_in_account(run_helped(helpers));
     atomic_flag_clear(&pool.busy);
 }
 

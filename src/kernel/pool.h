@@ -2,6 +2,7 @@
 #ifndef BPI_KERNEL_POOL_H
 #define BPI_KERNEL_POOL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Calls piece(context, index) for every index 0 <= index < pieces, on the calling thread and at
@@ -20,7 +21,10 @@ void bpi_pool_sweep(int threads, int64_t count, int64_t unit,
 /* Returns how many threads are worth using: the physical cores that the process may run on, by its
  * affinity and by the CPU quota of its control groups; at least 1. */
 int bpi_pool_default_threads(void);
-/* Returns `wanted`, or that number where it is 0. */
+/* Tells whether help has lately cost more time than it saved, as it does where other processes keep
+ * the cores busy: for a while it is not worth asking for. */
+bool bpi_pool_rests(void);
+/* Returns `wanted`, or the default where it is 0; 1 while the pool rests. */
 int bpi_pool_threads(int wanted);
 
 #endif

@@ -146,4 +146,7 @@ int bpi_pool_default_threads(void) {
     return default_threads;
 }
 
-int bpi_pool_threads(int wanted) { return wanted > 0 ? wanted : bpi_pool_default_threads(); }
+int bpi_pool_threads(int wanted) {
+    const int count = wanted > 0 ? wanted : bpi_pool_default_threads();
+    return count > 1 && bpi_pool_rests() ? 1 : count;
+}
