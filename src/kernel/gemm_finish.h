@@ -49,35 +49,65 @@ static inline enum outcome outcome_of(const finish *f) {
     return f->beta == 0 ? GIVEN : ADDED;
 }
 
+/* A vector at `at`, or its first `last` lanes with `part`. */
+ALWAYS_INLINE vec read_vector(const real *at, bool part, size_t last) {
+    return part ? v_load_part(at, last) : v_load(at);
+}
+
+ALWAYS_INLINE void write_vector(real *at, vec value, bool part, size_t last) {
+    if (part)
+        v_store_part(at, value, last);
+    else
+        v_store(at, value);
+}
+
 /* Adds the bias of column j and those behind it, and takes the relu. */
 ALWAYS_INLINE vec decorate(const finish *f, vec value, int64_t j, bool part, size_t last) {
     if (f->bias)
-        value = v_add(value, part ? v_load_part(f->bias + j, last) : v_load(f->bias + j));
+        value = v_add(value, read_vector(f->bias + j, part, last));
     return f->relu ? v_max(v_set(0), value) : value;
+}
+
+/* What the element of c at `c` moves. */
+ALWAYS_INLINE real *moved_by(const finish *f, const real *c) {
+    return (real *)((intptr_t)c + f->moved);
 }
 
 /* Subtracts rate times a vector that has just been stored at c. */
 ALWAYS_INLINE void move_by(const finish *f, vec value, const real *c, bool part, size_t last) {
-    real *at = (real *)((intptr_t)c + f->moved);
-    vec moved = v_fnma(v_set(f->rate), value, part ? v_load_part(at, last) : v_load(at));
-    if (part)
-        v_store_part(at, moved, last);
-    else
-        v_store(at, moved);
+    real *at = moved_by(f, c);
+    write_vector(at, v_fnma(v_set(f->rate), value, read_vector(at, part, last)), part, last);
 }
 
-/* Stores a vector, or its first `last` lanes with `part`, at c, which is column j of the bias. */
-ALWAYS_INLINE void store_sum(const finish *f, vec sum, real *c, int64_t j, bool part, size_t last) {
+/* What a vector of c, and the one that it moves, held; anything where that is not read. */
+typedef struct held {
+    vec c, moved;
+} held;
+
+ALWAYS_INLINE held read_held(const finish *f, const real *c, bool part, size_t last) {
+    held was = {v_set(0), v_set(0)};
+    if (f->beta != 0)
+        was.c = read_vector(c, part, last);
+    if (f->moved)
+        was.moved = read_vector(moved_by(f, c), part, last);
+    return was;
+}
+
+/* Stores a vector, or its first `last` lanes with `part`, at c, which is column j of the bias, and
+ * held `was`. */
+ALWAYS_INLINE void store_onto(const finish *f, vec sum, held was, real *c, int64_t j, bool part,
+                              size_t last) {
     vec value = v_mul(v_set(f->alpha), sum);
     if (f->beta != 0)
-        value = v_fma(v_set(f->beta), part ? v_load_part(c, last) : v_load(c), value);
+        value = v_fma(v_set(f->beta), was.c, value);
     value = decorate(f, value, j, part, last);
-    if (part)
-        v_store_part(c, value, last);
-    else
-        v_store(c, value);
+    write_vector(c, value, part, last);
     if (f->moved)
-        move_by(f, value, c, part, last);
+        write_vector(moved_by(f, c), v_fnma(v_set(f->rate), value, was.moved), part, last);
+}
+
+ALWAYS_INLINE void store_sum(const finish *f, vec sum, real *c, int64_t j, bool part, size_t last) {
+    store_onto(f, sum, read_held(f, c, part, last), c, j, part, last);
 }
 
 /* ---- rows of sums ---------------------------------------------------------------------------- */

@@ -1,20 +1,29 @@
 /* Copies of a block of b, k rows of `width` elements (a multiple of LANES) one behind the other,
- * for the tiles of gemm_simd.c. What stands in columns that b does not have is
- * never stored in c. */
+ * for the tiles of gemm_simd.c. The last vector of a row is where last_vector says; what stands in
+ * columns that b does not have is never stored in c. */
 #ifndef BPI_KERNEL_GEMM_PACK_H
 #define BPI_KERNEL_GEMM_PACK_H
 
+#include "gemm_finish.h"
 #include "vec_fold.h"
+
+/* From the first of `columns` columns to their last vector: with masks the rest of them; else it
+ * ends where they do and repeats some of those before, unless they are fewer than a vector's. */
+static inline int64_t last_vector(int64_t columns) {
+    if (!PARTS_ARE_FREE && columns >= LANES)
+        return columns - LANES;
+    return (columns - 1) / LANES * LANES;
+}
 
 /* From b stored as it is multiplied: element (r, j) is b[r * ldb + j]. */
 static void pack_rows(const real *b, int64_t ldb, int64_t k, int64_t columns, int64_t width,
                       real *panel) {
+    const int64_t end = last_vector(columns), last = columns - end;
     for (int64_t r = 0; r < k; r++, b += ldb, panel += width) {
-        int64_t j = 0;
-        for (; j + LANES <= columns; j += LANES)
+        for (int64_t j = 0; j < width - LANES; j += LANES)
             v_store(panel + j, v_load(b + j));
-        if (j < columns)
-            v_store(panel + j, v_load_part(b + j, (size_t)(columns - j)));
+        v_store(panel + width - LANES,
+                last < LANES ? v_load_part(b + end, (size_t)last) : v_load(b + end));
     }
 }
 
@@ -48,10 +57,11 @@ static inline vec v_gather_quarters(const real *const *row, int64_t r) {
  * r, QUARTER of them at a time. */
 static void pack_columns(const real *b, int64_t ldb, int64_t k, int64_t columns, int64_t width,
                          real *panel) {
-    for (int64_t j = 0; j < columns; j += LANES) {
+    for (int64_t j = 0; j < width; j += LANES) {
+        const int64_t first = j < width - LANES ? j : last_vector(columns);
         const real *row[LANES];
         for (int64_t l = 0; l < LANES; l++)
-            row[l] = b + (j + l < columns ? j + l : columns - 1) * ldb;
+            row[l] = b + (first + l < columns ? first + l : columns - 1) * ldb;
         int64_t r = 0;
         for (; r + QUARTER <= k; r += QUARTER) {
             vec v[QUARTER];

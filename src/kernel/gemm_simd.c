@@ -1,14 +1,16 @@
 /* Matrix products in tiles of registers. Compiled once per instruction set and per float type;
  * settings: BPI_BITS (32 or 64) and BPI_TABLE, the name of its table.
  *
- * The elements of a are read where they are, in either orientation; b is read where it is when few
- * rows of c use it, and else packed, panel by panel: one panel that stays in the first cache while
- * all rows meet it, or where this cache is small several in the second, which the rows of one tile
- * meet one after the other. This is the inner part of the method of Goto and van de Geijn, "Anatomy
- * of high-performance matrix multiplication", 2008, without its packing of a.
+ * The elements of a are read where they are, in either orientation; b is read where it is when
+ * few rows of c use it, or some dozens by strips that stay in the first cache, and else packed,
+ * panel by panel: one panel that stays in the first cache while all rows meet it, or where this
+ * cache is small several in the second, which the rows of one tile meet one after the other. This
+ * is the inner part of the method of Goto and van de Geijn, "Anatomy of high-performance matrix
+ * multiplication", 2008, without its packing of a.
  *
- * In tiles, every element of c is the sum over blocks of k, whose depth follows from k and from how
- * a is stored, of sums in the order of k: the same bits however c is cut into tiles and blocks. */
+ * In tiles, every element of c is the sum over blocks of k, whose depth follows from the shape
+ * and from how a and b are stored, of sums in the order of k: the same bits however c is cut into
+ * tiles and blocks. */
 #include "gemm_simd.h"
 
 #include "gemm_few.h"
@@ -32,36 +34,61 @@ static int64_t even_piece(int64_t count, int64_t most) {
     return (count + pieces - 1) / pieces;
 }
 
-static int64_t whole_vectors(int64_t count) { return (count + LANES - 1) / LANES * LANES; }
+static int64_t vectors_of(int64_t columns) { return (columns + LANES - 1) / LANES; }
 
-/* Few rows use b too seldom to pay for packing it, unless it lies across. */
-enum { ROWS_WORTH_PACKING = 4 * ROWS };
+/* Few rows use b too seldom to pay for packing it, unless it lies across: fewer than SOME_ROWS, or
+ * than MANY_ROWS where its rows do not compete for the same places in the first cache. */
+enum { SOME_ROWS = 4 * ROWS, MANY_ROWS = 49, SAME_PLACES = 256 };
+
+/* With 16 registers there are tiles of 4 rows by three vectors beside those of 6 by two. These
+ * would leave one of an odd number over, which has too few sums for the latency of a fused
+ * multiply-add. Where b stays in the first cache, those of three are the faster ones. */
+enum { HAS_THREES = BPI_VEC_BITS == 256, THREE = 3, ROWS_OF_THREE = 4 };
 
 /* How a block of c is computed. */
 typedef struct tiling {
-    int64_t rows, width, depth; /* of a tile at most */
-    int64_t chunk;              /* panels of b that are packed at once */
-    bool pack, copy;            /* b; and its whole panels by the first tiles that use them */
-    real *panel;                /* where b is packed */
+    int64_t rows, wide, depth; /* of a tile at most: rows, vectors, steps */
+    int64_t chunk;             /* vectors of a row of b that are packed at once, at most */
+    bool pack, copy;           /* b; and its whole panels by the first tiles that use them */
+    enum { ALL_WIDE, LAST_IS_THREE, THREES } panels; /* three vectors: none, the last one, most */
+    real *panel;                                     /* where b is packed */
 } tiling;
 
+/* Tells whether some dozens of rows read b where it lies. Then a strip of it stays in the first
+ * cache with all rows of a. */
+static bool reads_in_place(const bpi_product *p) {
+    const bool apart = p->ldb * (int64_t)sizeof(real) % SAME_PLACES != 0;
+    return HAS_THREES && !p->transpose_a && !p->transpose_b && p->m >= SOME_ROWS &&
+           p->m < MANY_ROWS && p->n > 2 * LANES && apart;
+}
+
 static int64_t depth_of(const bpi_product *p) {
-    return even_piece(p->k, p->transpose_a ? DEPTH_ACROSS : DEPTH);
+    enum { CACHED = 32000, STRIP = 120 }; /* bytes; those of the lines of a row of the strip */
+    int64_t most = p->transpose_a ? DEPTH_ACROSS : DEPTH;
+    if (reads_in_place(p))
+        most = CACHED / (p->m * (int64_t)sizeof(real) + STRIP);
+    return even_piece(p->k, most);
 }
 
 static tiling tiling_of(const bpi_product *p, int64_t rows, void *panel) {
-    tiling g = {.rows = even_piece(rows, ROWS), .depth = depth_of(p), .chunk = 1};
-    const bool many = rows >= ROWS_WORTH_PACKING;
-    g.pack = p->transpose_b || many;
-    g.copy = BPI_VEC_BITS == 256 && many && !p->transpose_b;
-    g.width = widest[g.rows];
-    const int64_t vectors = BPI_GEMM_PANEL / (int64_t)sizeof(vec) / g.depth;
-    if (g.pack && g.width > vectors)
-        g.width = vectors;
-    if (g.pack && BPI_VEC_BITS < 512)
-        g.chunk = vectors / g.width;
-    g.width *= LANES;
-    g.panel = panel;
+    tiling g = {.rows = even_piece(rows, ROWS), .depth = depth_of(p), .panel = panel};
+    const bool many = rows >= SOME_ROWS, in_place = reads_in_place(p);
+    const int64_t most = BPI_GEMM_PANEL / (int64_t)sizeof(vec) / g.depth;
+    g.pack = p->transpose_b || (many && !in_place);
+    g.copy = BPI_VEC_BITS == 256 && g.pack && !p->transpose_b;
+    g.wide = widest[g.rows];
+    if (g.pack && g.wide > most)
+        g.wide = most;
+    g.chunk = g.pack && BPI_VEC_BITS < 512 ? most / g.wide * g.wide : g.wide;
+    if (HAS_THREES && g.wide == 2 && rows > ROWS)
+        g.panels = in_place ? THREES : LAST_IS_THREE;
+    return g;
+}
+
+/* The same, for panels of three vectors. */
+static tiling tiling_of_threes(tiling g, int64_t rows) {
+    g.rows = even_piece(rows, ROWS_OF_THREE);
+    g.wide = g.chunk = THREE;
     return g;
 }
 
@@ -75,7 +102,7 @@ typedef struct chunk {
 static void pack_panel(const bpi_product *p, const chunk *h, int64_t k, int64_t j, int64_t columns,
                        real *panel) {
     const real *b = h->b + j * (p->transpose_b ? p->ldb : 1);
-    (p->transpose_b ? pack_columns : pack_rows)(b, p->ldb, k, columns, whole_vectors(columns),
+    (p->transpose_b ? pack_columns : pack_rows)(b, p->ldb, k, columns, vectors_of(columns) * LANES,
                                                 panel);
 }
 
@@ -83,25 +110,29 @@ static void pack_panel(const bpi_product *p, const chunk *h, int64_t k, int64_t 
 static void run_at(const bpi_gemm_work *work, const tiling *g, tile_call *t, const chunk *h,
                    int64_t i, int64_t rows, int64_t j, bool first) {
     const bpi_product *p = work->product;
-    const int64_t columns = h->columns - j < g->width ? h->columns - j : g->width;
-    const int wide = (int)(whole_vectors(columns) / LANES);
-    const bool copy = first && g->copy && rows >= ROWS - 1 && columns == WIDE * LANES;
+    const int64_t columns = h->columns - j < g->wide * LANES ? h->columns - j : g->wide * LANES;
+    const int64_t wide = vectors_of(columns);
+    tile *run = tiles[rows][wide];
     t->copy = g->panel + j * t->k;
-    if (first && g->pack && !copy)
-        pack_panel(p, h, t->k, j, columns, t->copy);
     t->column = h->column + j;
-    t->last = (size_t)(columns - (wide - 1) * LANES);
+    t->end_c = t->end_b = last_vector(columns);
+    t->last = (size_t)(columns - t->end_c);
     t->c = (real *)work->c + i * p->ldc + t->column;
-    t->packed = g->pack && !copy;
-    t->b = t->packed ? t->copy : h->b + j;
-    t->ldb = t->packed ? wide * LANES : p->ldb;
-#if BPI_VEC_BITS == 256
-    if (copy) {
-        copying_tiles[rows](t);
-        return;
+    t->packed = g->pack;
+    t->b = h->b + j;
+    t->ldb = p->ldb;
+    if (first && g->copy && copying_tile(rows, wide)) {
+        run = copying_tile(rows, wide);
+        t->packed = false;
+    } else if (first && g->pack) {
+        pack_panel(p, h, t->k, j, columns, t->copy);
     }
-#endif
-    tiles[rows][wide](t);
+    if (t->packed) {
+        t->b = t->copy;
+        t->ldb = wide * LANES;
+        t->end_b = (wide - 1) * LANES;
+    }
+    run(t);
 }
 
 /* Computes the rows of one tile after the other, each in all panels of the chunk. */
@@ -111,9 +142,9 @@ static void run_chunk(const bpi_gemm_work *work, const bpi_block *block, const t
     const real *a = (const real *)work->a + (p->transpose_a ? h->k0 * p->lda : h->k0);
     int64_t left = (block->row_end - block->row + g->rows - 1) / g->rows;
     for (int64_t i = block->row, rows; i < block->row_end; i += rows, left--) {
-        rows = (block->row_end - i) / left;
+        rows = (block->row_end - i + left - 1) / left;
         t->a = a + i * t->row_a;
-        for (int64_t j = 0; j < h->columns; j += g->width)
+        for (int64_t j = 0; j < h->columns; j += g->wide * LANES)
             run_at(work, g, t, h, i, rows, j, i == block->row);
     }
 }
@@ -132,13 +163,22 @@ static finish finish_at(const bpi_gemm_work *work, int64_t k0, int64_t depth) {
     return f;
 }
 
-/* How many of the `left` columns the next chunk takes: as many chunks as there must be, as even as
- * they can be in panels, or in vectors where a chunk is one panel. */
-static int64_t chunk_width(int64_t left, const tiling *g) {
-    int64_t unit = g->chunk > 1 ? g->width : LANES, width = g->chunk * g->width;
-    if (left > width)
-        width = even_piece((left + unit - 1) / unit, width / unit) * unit;
-    return left < width ? left : width;
+/* How many of all `vectors` of c go in panels of three: of THREES all but one or two of two. */
+static int64_t threes_of(int64_t vectors, const tiling *g) {
+    if (g->panels == ALL_WIDE || vectors < THREE)
+        return 0;
+    if (g->panels == LAST_IS_THREE)
+        return vectors % 2 == 1 ? THREE : 0;
+    return vectors % 3 == 0 ? vectors : vectors - (vectors % 3 == 1 ? 4 : 2);
+}
+
+/* How many of `vectors` the next chunk takes: as many chunks as there must be, as even as they can
+ * be in whole panels, or in vectors where a chunk is one panel. */
+static int64_t next_chunk(int64_t vectors, const tiling *g) {
+    if (vectors <= g->chunk)
+        return vectors;
+    const int64_t unit = g->chunk > g->wide ? g->wide : 1;
+    return even_piece((vectors + unit - 1) / unit, g->chunk / unit) * unit;
 }
 
 /* The rows of a that go through all chunks together stay in the second cache, or nearly so: what is
@@ -148,19 +188,36 @@ static int64_t block_rows(int64_t depth) {
     return BPI_VEC_BITS == 256 ? BLOCK / depth : 30 * ROWS * 32 / BPI_BITS;
 }
 
+/* Adds the steps of h to the columns of a block from h->column to `end`. */
+static void run_columns(const bpi_gemm_work *work, const bpi_block *block, const tiling *g,
+                        tile_call *t, chunk *h, int64_t end) {
+    const bpi_product *p = work->product;
+    const real *b = work->b;
+    for (; h->column < end; h->column += h->columns) {
+        const int64_t left = end - h->column, width = next_chunk(vectors_of(left), g) * LANES;
+        h->columns = left < width ? left : width;
+        h->b = b + (p->transpose_b ? h->column * p->ldb + h->k0 : h->k0 * p->ldb + h->column);
+        run_chunk(work, block, g, t, h);
+    }
+}
+
 static void run_rows(const bpi_gemm_work *work, const bpi_block *block, const tiling *g,
                      tile_call *t) {
     const bpi_product *p = work->product;
-    const real *b = work->b;
+    const int64_t vectors = vectors_of(block->column_end - block->column);
+    const int64_t threes = threes_of(vectors, g);
+    const int64_t end = threes ? block->column + (vectors - threes) * LANES : block->column_end;
+    tiling of_three;
+    if (threes)
+        of_three = tiling_of_threes(*g, block->row_end - block->row);
     for (chunk h = {0}; h.k0 < p->k || h.k0 == 0; h.k0 += g->depth) {
         t->k = p->k - h.k0 < g->depth ? p->k - h.k0 : g->depth;
         t->finish = finish_at(work, h.k0, g->depth);
         t->outcome = outcome_of(&t->finish);
-        for (h.column = block->column; h.column < block->column_end; h.column += h.columns) {
-            h.columns = chunk_width(block->column_end - h.column, g);
-            h.b = b + (p->transpose_b ? h.column * p->ldb + h.k0 : h.k0 * p->ldb + h.column);
-            run_chunk(work, block, g, t, &h);
-        }
+        h.column = block->column;
+        run_columns(work, block, g, t, &h, end);
+        if (threes)
+            run_columns(work, block, &of_three, t, &h, block->column_end);
     }
 }
 

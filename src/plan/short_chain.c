@@ -208,17 +208,30 @@ static bool fill(bpi_program *p, const bpi_step *step, bpi_short_chain *s, bp_dt
     return ok;
 }
 
-static bp_status run_chain(const bpi_instruction *self) {
+static inline bp_status run_one(const short_call *c) { return c->run(c->n, c->x, c->y, c->attr); }
+
+/* A chain of a single call. */
+static bp_status run_call(const bpi_instruction *self) {
+    const bpi_short_chain *s = self->more;
+    return run_one(s->call);
+}
+
+static bp_status run_calls(const bpi_instruction *self) {
     const bpi_short_chain *s = self->more;
     bp_status status = BP_OK;
+    for (const short_call *c = s->call, *end = c + s->calls; c < end && status == BP_OK; c++)
+        status = run_one(c);
+    return status;
+}
+
+static bp_status run_chain(const bpi_instruction *self) {
+    const bpi_short_chain *s = self->more;
     for (int k = 0; k < s->rows; k++) {
         const int input = s->row[k].input;
         bpi_chain_spread(s->chain, &s->chain->feed[input], self->operands[input], 0,
                          s->chain->count, s->row[k].to);
     }
-    for (const short_call *c = s->call, *end = c + s->calls; c < end && status == BP_OK; c++)
-        status = c->run(c->n, c->x, c->y, c->attr);
-    return status;
+    return run_calls(self);
 }
 
 bool bpi_short_chain_emit(bpi_program *p, const bpi_step *step, bpi_instruction *to, size_t *room) {
@@ -235,14 +248,16 @@ bool bpi_short_chain_emit(bpi_program *p, const bpi_step *step, bpi_instruction 
         buffers += c->buffer[k] < 0 && s->operand[k].how == BY_CALL;
     const size_t bytes = (size_t)buffers * c->buffer_bytes;
     *room = bytes > *room ? bytes : *room;
-    to->run = run_chain;
+    to->run = s->rows > 0 ? run_chain : s->calls > 1 ? run_calls : run_call;
     to->more = s;
     return true;
 }
 
 /* ---- pointing -------------------------------------------------------------------------------- */
 
-bool bpi_is_short_chain(const bpi_instruction *code) { return code->run == run_chain; }
+bool bpi_is_short_chain(const bpi_instruction *code) {
+    return code->run == run_chain || code->run == run_calls || code->run == run_call;
+}
 
 const void **bpi_short_chain_operand(const bpi_instruction *code, int k) {
     const bpi_short_chain *s = code->more;
