@@ -277,14 +277,10 @@ END_TEST
 
 int main(void) {
     const TTest *const tests[] = {
-        cheap_ops_in_a_row_are_one_pipe,
-        other_ops_end_a_pipe,
-        what_is_read_twice_is_stored_on_the_way,
-        random_chains_have_the_bits_of_naive_runs,
-        sums_take_what_a_pipe_computes,
-        pipes_write_over_dying_operands,
-        the_bits_are_those_of_one_thread,
-        large_results_are_written_past_the_caches,
+        cheap_ops_in_a_row_are_one_pipe,         other_ops_end_a_pipe,
+        what_is_read_twice_is_stored_on_the_way, random_chains_have_the_bits_of_naive_runs,
+        sums_take_what_a_pipe_computes,          pipes_write_over_dying_operands,
+        the_bits_are_those_of_one_thread,        large_results_are_written_past_the_caches,
         a_large_variable_is_moved_in_place,
     };
     return run_tests("chains", setup, teardown_without_failure, 120, tests,

@@ -80,9 +80,8 @@ static void check_op(const bpi_pipe *pipe, bp_dtype dtype, enum bpi_map_slot slo
     const void *operands[2] = {second ? whole : x, second ? x : whole};
     bpi_map(slot, dtype)(bytes / item, operands, expected, &slope);
     bpi_pipe_fn *run = bpi_pipe_find(pipe, slot, second ? BPI_PIPE_SECOND : BPI_PIPE_FIRST, !mask);
-    const bpi_pipe_step steps[] = {{pipe->load, x, SIZE_MAX, 0},
-                                   {run, other, mask, slope},
-                                   {pipe->finish, y, SIZE_MAX, 0}};
+    const bpi_pipe_step steps[] = {
+        {pipe->load, x, SIZE_MAX, 0}, {run, other, mask, slope}, {pipe->finish, y, SIZE_MAX, 0}};
     ck_assert(run != NULL);
     pipe->run(steps, bytes);
     compare(dtype, y, bytes, bpi_map_name(slot));
@@ -176,6 +175,5 @@ END_TEST
 int main(void) {
     const TTest *tests[] = {an_op_gives_the_bits_of_its_kernel, either_operand_can_be_the_group,
                             values_go_on_in_registers_and_are_stored_in_between};
-    return run_tests("pipes", NULL, NULL, 60, tests,
-                     sizeof tests / sizeof *tests);
+    return run_tests("pipes", NULL, NULL, 60, tests, sizeof tests / sizeof *tests);
 }

@@ -47,7 +47,8 @@ static inline vec v_gather_quarters(const real *const *row, int64_t r) {
 #elif BPI_VEC_BITS == 256
     return Q_INSERT256(Q_WIDEN256(V_NARROW(loadu)(row[0] + r)), V_NARROW(loadu)(row[QUARTER] + r));
 #else
-    vec v = Q_INSERT512(Q_WIDEN512(V_NARROW(loadu)(row[0] + r)), V_NARROW(loadu)(row[QUARTER] + r), 1);
+    vec v =
+        Q_INSERT512(Q_WIDEN512(V_NARROW(loadu)(row[0] + r)), V_NARROW(loadu)(row[QUARTER] + r), 1);
     v = Q_INSERT512(v, V_NARROW(loadu)(row[2 * QUARTER] + r), 2);
     return Q_INSERT512(v, V_NARROW(loadu)(row[3 * QUARTER] + r), 3);
 #endif

@@ -57,12 +57,11 @@ static struct {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     atomic_int asleep; /* changed under the lock */
-} pool = {
-    .busy = ATOMIC_FLAG_INIT,
-    .saved = GRACE,
-    .rest = SHORTEST_REST,
-    .lock = PTHREAD_MUTEX_INITIALIZER,
-    .wake = PTHREAD_COND_INITIALIZER};
+} pool = {.busy = ATOMIC_FLAG_INIT,
+          .saved = GRACE,
+          .rest = SHORTEST_REST,
+          .lock = PTHREAD_MUTEX_INITIALIZER,
+          .wake = PTHREAD_COND_INITIALIZER};
 
 static void pause_briefly(void) {
 #if defined(__x86_64__)

@@ -27,8 +27,8 @@ static inline void turn_in(int64_t n, const real *x, vec *column) {
         vec *to = column + block_at(n, j);
         V_UNROLL
         for (int k = 0; k < TURN_BLOCK; k++)
-            to[k] = V_PAIR(V_NARROW(loadu)(from + k * n),
-                           V_NARROW(loadu)(from + (k + TURN_BLOCK) * n));
+            to[k] =
+                V_PAIR(V_NARROW(loadu)(from + k * n), V_NARROW(loadu)(from + (k + TURN_BLOCK) * n));
         v_transpose_quarters(to);
     }
 }

@@ -43,8 +43,7 @@ static void flip(bpi_short_product *p) {
 
 static bool is_short(int64_t size) { return size >= 1 && size <= BPI_SHORT_SIDE; }
 
-bool bpi_short_product_of(const bpi_short *kernels, const bpi_product *from,
-                          bpi_short_product *p) {
+bool bpi_short_product_of(const bpi_short *kernels, const bpi_product *from, bpi_short_product *p) {
     bool gaps = from->ldc != from->n && from->m > 1;
     if (!is_short(from->m) || !is_short(from->n) || !is_short(from->k) || gaps)
         return false;

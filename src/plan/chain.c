@@ -249,8 +249,8 @@ static bp_status run_ops(const bpi_chain *c, const values *v, int first, int end
         const void *x[3] = {place(c, v, op->x[0], done, op->item),
                             place(c, v, op->x[1], done, op->item),
                             place(c, v, op->x[2], done, op->item)};
-        status = op->map((size_t)(n - done), x, place(c, v, c->inputs + k, done, op->item),
-                         op->attr);
+        status =
+            op->map((size_t)(n - done), x, place(c, v, c->inputs + k, done, op->item), op->attr);
     }
     return status;
 }

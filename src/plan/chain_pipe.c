@@ -65,8 +65,8 @@ static void add_op(cutting *cut, int k, int held) {
     const bpi_chain *c = cut->c;
     const bpi_chain_op *op = &c->op[k];
     const double attr = op->attr ? op->attr[0] : 0;
-    const int group = op->x[0] != held && op->inputs == 2 &&
-                      (op->x[1] == held || is_scalar(c, op->x[0]));
+    const int group =
+        op->x[0] != held && op->inputs == 2 && (op->x[1] == held || is_scalar(c, op->x[0]));
     const int other = op->inputs == 2 ? op->x[1 - group] : op->x[0];
     bpi_pipe_fn *run = NULL;
     if (op->x[group] != held)

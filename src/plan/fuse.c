@@ -214,15 +214,14 @@ static bool fill_op(const fusion *f, const group *g, const bpi_step *step, bpi_c
             return false;
         bpi_map_attrs(step->op, step->attr, attr);
     }
-    *op = (bpi_chain_op){
-        .name = step->op->name,
-        .map = bpi_map(kernels->map, dtype),
-        .attr = attr,
-        .dtype = dtype,
-        .slot = (uint8_t)kernels->map,
-        .inputs = (uint8_t)step->inputs,
-        .item = (uint8_t)bp_dtype_size(f->p->regs[step->y].type->dtype),
-        .output = -1};
+    *op = (bpi_chain_op){.name = step->op->name,
+                         .map = bpi_map(kernels->map, dtype),
+                         .attr = attr,
+                         .dtype = dtype,
+                         .slot = (uint8_t)kernels->map,
+                         .inputs = (uint8_t)step->inputs,
+                         .item = (uint8_t)bp_dtype_size(f->p->regs[step->y].type->dtype),
+                         .output = -1};
     for (int k = 0; k < step->inputs; k++)
         op->x[k] = value_of(f, g, step->x[k]);
     return true;
@@ -238,8 +237,8 @@ static bpi_chain *new_chain(const fusion *f, const group *g) {
     bpi_chain_sum *sum = bpi_arena_alloc(&p->memory, sums * sizeof *sum);
     if (!c || !feed || !op || !sum)
         return NULL;
-    *c = (bpi_chain){
-        .inputs = g->inputs, .feed = feed, .op = op, .sum = sum, .threads = f->threads};
+    *c =
+        (bpi_chain){.inputs = g->inputs, .feed = feed, .op = op, .sum = sum, .threads = f->threads};
     return c;
 }
 
@@ -353,8 +352,8 @@ static bool make_chain(fusion *f, const group *g, bpi_step *to) {
 static bool stays(const fusion *f, const group *g) {
     const bpi_step *step = &f->p->steps[g->first];
     const bpi_kernels *kernels = step->op->kernel;
-    bool plain = g->first == g->last &&
-                 !bpi_chain_suits(kernels->map, g->type->dtype, bpi_count(domain(g)));
+    bool plain =
+        g->first == g->last && !bpi_chain_suits(kernels->map, g->type->dtype, bpi_count(domain(g)));
     for (uint32_t k = g->first_in; k != BPI_NONE && plain; k = f->inputs[k].following)
         plain = bpi_same_shape(&f->p->regs[f->inputs[k].reg].type->shape, domain(g));
     return plain;

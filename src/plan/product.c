@@ -24,7 +24,7 @@ typedef struct joining {
     bpi_uses uses;
     bool *gone; /* by step: a product has taken it up */
     uint32_t
-        *assigned; /* by register that is a root: the one that a variable there takes; BPI_NONE */
+        *assigned;   /* by register that is a root: the one that a variable there takes; BPI_NONE */
     bpi_forms forms; /* of products */
 } joining;
 

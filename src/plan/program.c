@@ -91,9 +91,7 @@ static bpi_reg *add_reg(bpi_program *p, const bp_type *type, size_t bytes) {
     return reg;
 }
 
-static uint32_t reg_of(const bp_tensor *tensor) {
-    return tensor->node->slot + bpi_index(tensor);
-}
+static uint32_t reg_of(const bp_tensor *tensor) { return tensor->node->slot + bpi_index(tensor); }
 
 /* The place among the constants follows when all are known: until then `at` is the values. */
 static void place_constant(builder *b, bpi_reg *reg, const void *values) {

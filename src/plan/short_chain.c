@@ -78,9 +78,9 @@ static int8_t scalar_of(const bpi_program *p, const bpi_step *step, bp_dtype dty
         bpi_chain_reads(c, value) != 1)
         return -1;
     const bool add = next->map == bpi_map(BPI_MAP_ADD, dtype) && next->x[0] == value;
-    const bool last = (next->map == bpi_map(BPI_MAP_ADD, dtype) ||
-                       next->map == bpi_map(BPI_MAP_SUB, dtype)) &&
-                      next->x[1] == value;
+    const bool last =
+        (next->map == bpi_map(BPI_MAP_ADD, dtype) || next->map == bpi_map(BPI_MAP_SUB, dtype)) &&
+        next->x[1] == value;
     const int8_t scalar = !is_one_element(p, step, op->x[0]);
     bool alone = is_one_element(p, step, op->x[scalar]) && bpi_chain_reads(c, op->x[scalar]) == 1;
     return (add || last) && alone ? scalar : -1;
