@@ -141,6 +141,7 @@ static void run_chunk(const bpi_gemm_work *work, const bpi_block *block, const t
     const bpi_product *p = work->product;
     const real *a = (const real *)work->a + (p->transpose_a ? h->k0 * p->lda : h->k0);
     int64_t left = (block->row_end - block->row + g->rows - 1) / g->rows;
+    t->next->pause = left; /* then all is fetched when the chunk is done */
     for (int64_t i = block->row, rows; i < block->row_end; i += rows, left--) {
         rows = (block->row_end - i + left - 1) / left;
         t->a = a + i * t->row_a;
@@ -188,15 +189,43 @@ static int64_t block_rows(int64_t depth) {
     return BPI_VEC_BITS == 256 ? BLOCK / depth : 30 * ROWS * 32 / BPI_BITS;
 }
 
+/* Where b begins for the steps from k0 on and a column. */
+static const real *at_in_b(const bpi_gemm_work *work, int64_t k0, int64_t column) {
+    const bpi_product *p = work->product;
+    return (const real *)work->b + (p->transpose_b ? column * p->ldb + k0 : k0 * p->ldb + column);
+}
+
+/* What is read of b behind a chunk: as many columns of the next ones, or of the next steps. There is
+ * none where b is not packed, or so small that the second cache has it already. */
+static fetching behind(const bpi_gemm_work *work, const bpi_block *block, const tiling *g,
+                       const chunk *h) {
+    enum { IN_CACHE = 1000000 };
+    const bpi_product *p = work->product;
+    int64_t k0 = h->k0, column = h->column + h->columns;
+    if (column >= block->column_end) {
+        k0 += g->depth;
+        column = block->column;
+    }
+    if (!g->pack || k0 >= p->k || (double)p->k * (double)p->n * sizeof(real) < IN_CACHE)
+        return (fetching){0};
+    const int64_t depth = p->k - k0 < g->depth ? p->k - k0 : g->depth;
+    const int64_t left = block->column_end - column, columns = left < h->columns ? left : h->columns;
+    return (fetching){.at = (const char *)at_in_b(work, k0, column),
+                      .rows = p->transpose_b ? columns : depth,
+                      .stride = p->ldb * (int64_t)sizeof(real),
+                      .bytes = (p->transpose_b ? depth : columns) * (int64_t)sizeof(real)};
+}
+
 /* Adds the steps of h to the columns of a block from h->column to `end`. */
 static void run_columns(const bpi_gemm_work *work, const bpi_block *block, const tiling *g,
                         tile_call *t, chunk *h, int64_t end) {
-    const bpi_product *p = work->product;
-    const real *b = work->b;
+    *t->next = (fetching){0};
     for (; h->column < end; h->column += h->columns) {
         const int64_t left = end - h->column, width = next_chunk(vectors_of(left), g) * LANES;
         h->columns = left < width ? left : width;
-        h->b = b + (p->transpose_b ? h->column * p->ldb + h->k0 : h->k0 * p->ldb + h->column);
+        h->b = at_in_b(work, h->k0, h->column);
+        if (may_fetch(g->rows, g->wide))
+            *t->next = behind(work, block, g, h);
         run_chunk(work, block, g, t, h);
     }
 }
@@ -225,8 +254,11 @@ static void gemm_tiles(const bpi_gemm_work *work, const bpi_block *block, void *
     const bpi_product *p = work->product;
     int64_t rows = even_piece(block->row_end - block->row, block_rows(depth_of(p)));
     tiling g = tiling_of(p, rows, panel);
-    tile_call t = {
-        .row_a = p->transpose_a ? 1 : p->lda, .step_a = p->transpose_a ? p->lda : 1, .ldc = p->ldc};
+    fetching next = {0};
+    tile_call t = {.row_a = p->transpose_a ? 1 : p->lda,
+                   .step_a = p->transpose_a ? p->lda : 1,
+                   .ldc = p->ldc,
+                   .next = &next};
     for (bpi_block part = *block; part.row < block->row_end; part.row = part.row_end) {
         part.row_end = block->row_end - part.row < rows ? block->row_end : part.row + rows;
         run_rows(work, &part, &g, &t);

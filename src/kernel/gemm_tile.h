@@ -12,6 +12,13 @@ enum { ROWS = 8, WIDE = 3 };
 enum { ROWS = 6, WIDE = 2 };
 #endif
 
+/* What tiles fetch into the second cache meanwhile: rows of `bytes` each, `stride` bytes apart, from
+ * `at` on, of which `done` bytes are; a line every `pause` steps. */
+typedef struct fetching {
+    const char *at;
+    int64_t rows, stride, bytes, done, pause;
+} fetching;
+
 /* One tile: k steps; `column` is its first one in c. With masks, its last vector has `last` lanes;
  * else that ends where the columns do and repeats some of those before, unless these are fewer than
  * a vector's. */
@@ -27,6 +34,7 @@ typedef struct tile_call {
     size_t last;
     finish finish;
     enum outcome outcome; /* of `finish` */
+    fetching *next;       /* with AVX2: rows of b to be packed next; or none */
 } tile_call;
 
 typedef void tile(const tile_call *t);
@@ -35,33 +43,62 @@ typedef void tile(const tile_call *t);
  * rows of c are computed as fast as they can be read. */
 enum { FEW_ROWS_OF_C = 2, AHEAD = 12 };
 
+/* Tells whether tiles of a size fetch: with AVX2, whose CPUs have small first and second caches, those
+ * that do most of the work. */
+ALWAYS_INLINE bool may_fetch(int rows, int wide) {
+    return BPI_VEC_BITS == 256 && rows >= ROWS - 1 && wide == WIDE;
+}
+
 /* How b is read: in whole vectors, with a last one of `last` lanes, or in whole vectors that are
  * copied. */
 enum reading { WHOLE, PARTLY, COPYING };
 
+/* One step of k: a row of b, and for each row of the tile an element of a. */
+ALWAYS_INLINE void sum_step(const tile_call *t, int rows, int wide, enum reading how, const real *a,
+                            const real *b, real *copy, vec *sum) {
+    const int64_t end = PARTS_ARE_FREE ? (wide - 1) * LANES : t->end_b;
+    vec row[8];
+    V_UNROLL
+    for (int j = 0; j < wide; j++) {
+        const real *at = j < wide - 1 ? b + j * LANES : wide > 1 ? b + end : b;
+        if (rows <= FEW_ROWS_OF_C || how == COPYING)
+            __builtin_prefetch(at + AHEAD * t->ldb);
+        row[j] = j == wide - 1 && how == PARTLY ? v_load_part(at, t->last) : v_load(at);
+        if (how == COPYING)
+            v_store(copy + j * LANES, row[j]);
+    }
+    V_UNROLL
+    for (int i = 0; i < rows; i++) {
+        vec x = v_set(a[i * t->row_a]);
+        V_UNROLL
+        for (int j = 0; j < wide; j++)
+            sum[i * wide + j] = v_fma(x, row[j], sum[i * wide + j]);
+    }
+}
+
+ALWAYS_INLINE void fetch_line(fetching *f) {
+    __builtin_prefetch(f->at + f->done, 0, 2);
+    f->done += 64;
+    if (f->done >= f->bytes) {
+        f->done = 0;
+        f->at += f->stride;
+        f->rows--;
+    }
+}
+
 ALWAYS_INLINE void sum_tile(const tile_call *t, int rows, int wide, enum reading how, vec *sum) {
     const real *a = t->a, *b = t->b;
     real *copy = t->copy;
-    const int64_t end = PARTS_ARE_FREE ? (wide - 1) * LANES : t->end_b;
-    for (int64_t k = 0; k < t->k; k++, a += t->step_a, b += t->ldb, copy += wide * LANES) {
-        vec row[8];
-        V_UNROLL
-        for (int j = 0; j < wide; j++) {
-            const real *at = j < wide - 1 ? b + j * LANES : wide > 1 ? b + end : b;
-            if (rows <= FEW_ROWS_OF_C || how == COPYING)
-                __builtin_prefetch(at + AHEAD * t->ldb);
-            row[j] = j == wide - 1 && how == PARTLY ? v_load_part(at, t->last) : v_load(at);
-            if (how == COPYING)
-                v_store(copy + j * LANES, row[j]);
+    int64_t k = 0;
+    if (may_fetch(rows, wide) && how == WHOLE)
+        for (fetching *f = t->next; f->rows > 0 && k < t->k;) {
+            const int64_t end = t->k - k < f->pause ? t->k : k + f->pause;
+            fetch_line(f);
+            for (; k < end; k++, a += t->step_a, b += t->ldb)
+                sum_step(t, rows, wide, WHOLE, a, b, copy, sum);
         }
-        V_UNROLL
-        for (int i = 0; i < rows; i++) {
-            vec x = v_set(a[i * t->row_a]);
-            V_UNROLL
-            for (int j = 0; j < wide; j++)
-                sum[i * wide + j] = v_fma(x, row[j], sum[i * wide + j]);
-        }
-    }
+    for (; k < t->k; k++, a += t->step_a, b += t->ldb, copy += wide * LANES)
+        sum_step(t, rows, wide, how, a, b, copy, sum);
 }
 
 /* The largest tiles go from registers to memory without branches, which with little depth would
