@@ -384,10 +384,15 @@ typedef struct center {
     double rest;
 } center;
 
-/* Summed from the first element on: then what is lost is little beside the deviation, however large
- * the mean. */
+static inline real least(real a, real b) { return a < b ? a : b; }
+static inline real most(real a, real b) { return a < b ? b : a; }
+
+/* Summed from an element on, the median of three so that it is no outlier: then what is lost is
+ * little beside the deviation, however large the mean. */
 static inline center center_of(int64_t n, const real *x) {
-    double mean = (double)x[0] + one_sum(n, x, v_set(x[0])) / (double)n;
+    const real a = x[0], b = x[n / 2], c = x[n - 1];
+    const real from = most(least(a, b), least(most(a, b), c));
+    double mean = (double)from + one_sum(n, x, v_set(from)) / (double)n;
     return (center){v_set((real)mean), mean - (double)(real)mean};
 }
 
