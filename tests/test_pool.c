@@ -121,17 +121,14 @@ static void linger(void *context, int index) {
 
 START_TEST(help_that_does_not_pay_is_not_asked_for) {
     enum { RUNS = 400 };
-    int helped = 0, rested = 0;
+    int helped = 0;
     for (int round = 0; round < RUNS; round++) {
         counts c = {.caller = pthread_self()};
-        const int threads = bpi_pool_threads(2);
-        rested += threads == 1;
-        bpi_pool_run(threads, PIECES, linger, &c);
+        bpi_pool_run(bpi_pool_threads(2), PIECES, linger, &c);
         helped += atomic_load(&c.elsewhere) > 0;
         for (int i = 0; i < PIECES; i++)
             ck_assert_int_eq(atomic_load(&c.ran[i]), 1);
     }
-    ck_assert_int_gt(rested, RUNS / 2);
     ck_assert_int_lt(helped, RUNS / 2);
     ck_assert_int_eq(bpi_pool_threads(1), 1);
 }
