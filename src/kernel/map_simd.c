@@ -54,8 +54,8 @@ static inline void stream_pair(real *p, pair a) {
 }
 
 static inline pair load_rest(const real *p, size_t k) {
-    if (k < LANES)
-        return (pair){v_load_part(p, k), v_set(0)};
+    if (k <= LANES)
+        return (pair){k < LANES ? v_load_part(p, k) : v_load(p), v_set(0)};
     return (pair){v_load(p), v_load_part(p + LANES, k - LANES)};
 }
 
