@@ -27,13 +27,13 @@ enum { MAX_THREADS = 256 };
 enum { SPIN_NANOSECONDS = 50000 };
 
 /* The account, in nanoseconds: it begins with GRACE, holds no more than MOST_SAVED, and when it is
- * overdrawn there is no help for a time that doubles from the shortest to the longest rest, until
- * help has once saved as much as that. */
+ * overdrawn there is no help for a while: twice as long as the last rest if that ended less than its
+ * own length ago. */
 enum {
     GRACE = 200000,
     MOST_SAVED = 2000000,
-    SHORTEST_REST = 10000000,
-    LONGEST_REST = 640000000,
+    SHORTEST_REST = 1000000,
+    LONGEST_REST = 256000000,
 };
 
 #define INSIDE UINT64_C(0xffff)
@@ -50,16 +50,15 @@ static struct {
     unsigned float_settings; /* of the caller, for the threads that help it */
     atomic_int wanted;       /* threads that may be inside at once */
     _Atomic uint64_t taken;  /* pieces: from the first on, + 2^32 times those from the last on */
-    int made;                /* threads; this and the next three by the caller that holds `busy` */
-    int64_t saved, earned;   /* the account; all that was saved since the last rest */
-    int64_t rest;            /* the next one */
+    int made;                /* threads; this and the next two by the caller that holds `busy` */
+    int64_t saved;           /* the account */
+    int64_t rest;            /* how long the last one was */
     _Atomic int64_t rests_until;
     pthread_mutex_t lock;
     pthread_cond_t wake;
     atomic_int asleep; /* changed under the lock */
 } pool = {.busy = ATOMIC_FLAG_INIT,
           .saved = GRACE,
-          .rest = SHORTEST_REST,
           .lock = PTHREAD_MUTEX_INITIALIZER,
           .wake = PTHREAD_COND_INITIALIZER};
 
@@ -152,8 +151,6 @@ static void forget_threads(void) {
     atomic_store(&pool.asleep, 0);
     pool.made = 0;
     pool.saved = GRACE;
-    pool.earned = 0;
-    pool.rest = SHORTEST_REST;
     atomic_store(&pool.rests_until, 0);
     pool.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     pool.wake = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
@@ -221,15 +218,14 @@ static int64_t run_helped(int helpers) {
 
 static void enter_in_account(int64_t saved) {
     pool.saved = pool.saved + saved < MOST_SAVED ? pool.saved + saved : MOST_SAVED;
-    pool.earned += saved;
-    if (pool.earned > pool.rest)
-        pool.rest = SHORTEST_REST;
     if (pool.saved >= 0)
         return;
+    const int64_t now = bpi_nanoseconds(), until = atomic_load(&pool.rests_until);
+    const bool soon = until != 0 && now - until < pool.rest;
+    const int64_t rest = soon ? 2 * pool.rest : SHORTEST_REST;
     pool.saved = GRACE;
-    pool.earned = 0;
-    atomic_store(&pool.rests_until, bpi_nanoseconds() + pool.rest);
-    pool.rest = pool.rest < LONGEST_REST ? 2 * pool.rest : LONGEST_REST;
+    pool.rest = rest < LONGEST_REST ? rest : LONGEST_REST;
+    atomic_store(&pool.rests_until, now + pool.rest);
 }
 
 bool bpi_pool_rests(void) {
