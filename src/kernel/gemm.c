@@ -3,34 +3,16 @@
 
 #include <limits.h>
 
-#include "cpu.h"
 #include "gemm_simd.h"
 #include "pool.h"
+#include "tables.h"
 
-#define DECLARE(level) extern const bpi_gemm_kernels bpi_gemm_f32_##level, bpi_gemm_f64_##level;
-#define KERNELS(level) \
-    { &bpi_gemm_f32_##level, &bpi_gemm_f64_##level }
-
-#if defined(BPI_SIMD) && defined(__x86_64__)
-DECLARE(sse2)
-DECLARE(avx2)
-DECLARE(avx512)
-static const bpi_gemm_kernels *const kernels[BPI_CPU_COUNT][2] = {
-    [BPI_CPU_SSE2] = KERNELS(sse2),
-    [BPI_CPU_AVX2] = KERNELS(avx2),
-    [BPI_CPU_AVX512] = KERNELS(avx512),
-};
-#elif defined(BPI_SIMD) && defined(__aarch64__)
-DECLARE(neon)
-static const bpi_gemm_kernels *const kernels[BPI_CPU_COUNT][2] = {[BPI_CPU_NEON] = KERNELS(neon)};
-#else
-static const bpi_gemm_kernels *const kernels[BPI_CPU_COUNT][2];
-#endif
+BPI_ALL_TABLES(bpi_gemm_kernels, gemm)
 
 enum way { TILES, SMALL, DOTS, OUTER, FEW, FLAT, BLAS, LOOPS };
 
 const bpi_gemm_kernels *bpi_gemm_kernels_of(bp_dtype dtype) {
-    return kernels[bpi_cpu_level()][dtype == BP_F64];
+    return tables[bpi_cpu_level()][dtype == BP_F64];
 }
 
 /* Are the rows of op(a), the columns of op(b), the rows of op(b) contiguous? A single one is,
