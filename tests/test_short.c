@@ -11,6 +11,7 @@
 #include "kernel/cpu.h"
 #include "kernel/short.h"
 #include "plan/short.h"
+#include "levels.h"
 #include "plan_fixture.h"
 #include "suite.h"
 
@@ -57,20 +58,12 @@ static void check_close(bp_dtype dtype, const void *x, int64_t k, double want, d
                      bp_dtype_name(dtype), (long long)k, is, want);
 }
 
-/* Runs a test of both dtypes at every instruction set that has the kernels. */
-static void at_every_level(void (*test)(const bpi_short *kernels, bp_dtype dtype)) {
-    enum bpi_cpu_level before = bpi_cpu_level();
-    for (int level = 0; level < BPI_CPU_COUNT; level++)
-        for (bp_dtype dtype = BP_F32; bpi_cpu_force((enum bpi_cpu_level)level) && dtype <= BP_F64;
-             dtype++)
-            if (bpi_short_for(dtype))
-                test(bpi_short_for(dtype), dtype);
-    bpi_cpu_force(before);
-}
-
 /* ---- calls ----------------------------------------------------------------------------------- */
 
-static void copies(const bpi_short *kernels, bp_dtype dtype) {
+static void copies(bp_dtype dtype) {
+    const bpi_short *kernels = bpi_short_for(dtype);
+    if (!kernels)
+        return;
     for (int64_t n = 1; n <= 70; n++) {
         void *x = exact(dtype, n), *scalar = exact(dtype, 1), *y = roomy(kernels, dtype, n);
         const void *at[2] = {x, scalar};
@@ -88,7 +81,10 @@ static void copies(const bpi_short *kernels, bp_dtype dtype) {
 START_TEST(arrays_are_copied_and_scalars_spread) { at_every_level(copies); }
 END_TEST
 
-static void scaled(const bpi_short *kernels, bp_dtype dtype) {
+static void scaled(bp_dtype dtype) {
+    const bpi_short *kernels = bpi_short_for(dtype);
+    if (!kernels)
+        return;
     for (int64_t n = 1; n <= 70; n++) {
         const double sign = n % 2 ? 1 : -1;
         void *x = roomy(kernels, dtype, n), *to = roomy(kernels, dtype, n);
@@ -108,7 +104,10 @@ static void scaled(const bpi_short *kernels, bp_dtype dtype) {
 START_TEST(scaled_terms_are_added_and_subtracted) { at_every_level(scaled); }
 END_TEST
 
-static void sums(const bpi_short *kernels, bp_dtype dtype) {
+static void sums(bp_dtype dtype) {
+    const bpi_short *kernels = bpi_short_for(dtype);
+    if (!kernels)
+        return;
     for (int64_t width = 1; width <= 37; width++)
         for (int64_t rows = 1; rows * width <= MOST && rows <= 20; rows++) {
             const double attr = (double)width;
@@ -217,7 +216,10 @@ static void check_product(const bpi_short *kernels, bp_dtype dtype, const bpi_pr
     free_operands(&o);
 }
 
-static void products(const bpi_short *kernels, bp_dtype dtype) {
+static void products(bp_dtype dtype) {
+    const bpi_short *kernels = bpi_short_for(dtype);
+    if (!kernels)
+        return;
     static const int64_t sizes[] = {1, 2, 3, 4, 5, 8, 9, 16};
     enum { SIZES = sizeof sizes / sizeof *sizes };
     for (int shape = 0; shape < SIZES * SIZES * SIZES; shape++)
