@@ -35,8 +35,7 @@ bp_graph *bp_graph_new(bp_model *model) {
 
 static void free_leaves(bp_graph *graph) {
     for (bpi_leaf *leaf = graph->leaves; leaf; leaf = leaf->next)
-        if (leaf->owned)
-            bpi_free((void *)leaf->data);
+        bpi_free(leaf->owned);
     graph->leaves = NULL;
 }
 

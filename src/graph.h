@@ -56,9 +56,9 @@ static inline uint32_t bpi_index(const bp_tensor *tensor) {
 typedef enum bpi_leaf_kind { BPI_INPUT, BPI_CONSTANT, BPI_SCALAR, BPI_VARIABLE } bpi_leaf_kind;
 struct bpi_leaf {
     bpi_leaf_kind kind;
-    bool owned;             /* data belongs to the leaf, and is freed with the recording */
     bool pointed;           /* data belongs to the caller: bp_point */
-    bool listed;            /* in the list of the graph, to free owned data */
+    bool listed;            /* in the list of the graph, to free owned memory */
+    void *owned;            /* memory of the leaf in which data is, freed with the recording */
     const void *data;       /* values now (a variable's: see variable->data) */
     uint64_t stamp;         /* when they last changed, by the model's clock */
     bpi_variable *variable; /* of a variable */
@@ -148,7 +148,7 @@ bpi_node *bpi_node_copy(bp_graph *graph, const bpi_node *from, const bp_type *co
 bp_tensor *bpi_record_leaf(bp_graph *graph, const bp_op *op, const bp_type *type,
                            bpi_leaf_kind kind, bpi_leaf **leaf);
 /* Has the leaf own its data: freed with the recording. */
-void bpi_leaf_own(bp_graph *graph, bpi_leaf *leaf, void *data);
+void bpi_leaf_own(bp_graph *graph, bpi_leaf *leaf, void *memory);
 /* Number of attributes and outputs of an op. */
 int bpi_op_attrs(const bp_op *op);
 int bpi_op_outputs(const bp_op *op);

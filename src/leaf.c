@@ -66,9 +66,8 @@ bp_tensor *bpi_record_leaf(bp_graph *graph, const bp_op *op, const bp_type *type
     return &node->y[0];
 }
 
-void bpi_leaf_own(bp_graph *graph, bpi_leaf *leaf, void *data) {
-    leaf->data = data;
-    leaf->owned = true;
+void bpi_leaf_own(bp_graph *graph, bpi_leaf *leaf, void *memory) {
+    leaf->data = leaf->owned = memory;
     if (leaf->listed)
         return;
     leaf->listed = true;
@@ -77,22 +76,25 @@ void bpi_leaf_own(bp_graph *graph, bpi_leaf *leaf, void *data) {
 }
 
 /* Memory for the values of a leaf: small ones in the arena, large ones on their own, and small ones
- * that were pointed elsewhere, for that may happen again and again. Without memory the leaf stays
- * as it is. */
+ * that were pointed elsewhere, for that may happen again and again. Memory of its own begins on a
+ * line of the cache and is not touched: what is pointed elsewhere needs none of it. Without memory
+ * the leaf stays as it is. */
 static void *leaf_memory(bp_graph *graph, bpi_leaf *leaf, const bp_type *type) {
-    enum { SMALL = 2048 };
+    enum { SMALL = 2048, LINE = 64 };
     size_t bytes = (size_t)bpi_count(&type->shape) * bp_dtype_size(type->dtype);
     bool small = bytes <= SMALL && !leaf->pointed;
-    void *data = small ? bpi_arena_alloc(&graph->arena, bytes) : bpi_alloc_aligned(bytes);
-    if (!data)
+    char *memory = small ? bpi_arena_alloc(&graph->arena, bytes) : bpi_alloc_zeroed(bytes + LINE);
+    if (!memory)
         return bpi_graph_fail(graph, BP_ERR_MEMORY, "out of memory for %zu bytes of values", bytes);
-    leaf->data = data;
-    leaf->owned = false;
     graph->pointings++;
-    memset(data, 0, bytes);
-    if (!small)
-        bpi_leaf_own(graph, leaf, data);
-    return data;
+    if (small) {
+        leaf->owned = NULL;
+        leaf->data = memset(memory, 0, bytes);
+    } else {
+        bpi_leaf_own(graph, leaf, memory);
+        leaf->data = memory + (LINE - (uintptr_t)memory % LINE);
+    }
+    return (void *)leaf->data;
 }
 
 static size_t tensor_bytes(const bp_tensor *tensor) {
@@ -164,9 +166,8 @@ bp_status bp_point(bp_tensor *input, const void *data) {
                        bp_name(input), data ? "not aligned to its element size" : "NULL");
         return BP_ERR_ARGUMENT;
     }
-    if (leaf->owned)
-        bpi_free((void *)leaf->data);
-    leaf->owned = false;
+    bpi_free(leaf->owned);
+    leaf->owned = NULL;
     leaf->pointed = true;
     leaf->data = data;
     leaf->stamp = bpi_clock(graph->model);
