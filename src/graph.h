@@ -244,8 +244,11 @@ static inline bool bpi_same_shape(const bp_shape *a, const bp_shape *b) {
     return same;
 }
 
-/* FNV-1a over a string, for the hash tables. */
+/* Hashes for the tables of the library: FNV-1a over a string; and of a hash so far with a word. */
 uint64_t bpi_hash_text(const char *text);
-uint64_t bpi_hash_mix(uint64_t hash, uint64_t word);
+static inline uint64_t bpi_hash_mix(uint64_t hash, uint64_t word) {
+    hash = (hash ^ word) * 0x9E3779B97F4A7C15u; /* 2^64 / golden ratio: multiplicative hashing */
+    return hash ^ hash >> 32;
+}
 
 #endif

@@ -152,15 +152,9 @@ static bool add_chunk(bpi_arena *arena, size_t least) {
     return true;
 }
 
-void *bpi_arena_alloc(bpi_arena *arena, size_t bytes) {
-    if (bytes > SIZE_MAX / 2)
-        return NULL;
-    bytes = (bytes + 7) / 8 * 8;
-    if ((size_t)(arena->end - arena->next) < bytes && !add_chunk(arena, bytes))
-        return NULL;
-    void *memory = arena->next;
-    arena->next += bytes;
-    return memory;
+void *bpi_arena_more(bpi_arena *arena, size_t bytes) {
+    const bool room = bytes <= SIZE_MAX / 2 && add_chunk(arena, (bytes + 7) / 8 * 8);
+    return room ? bpi_arena_alloc(arena, bytes) : NULL;
 }
 
 void *bpi_arena_alloc_aligned(bpi_arena *arena, size_t bytes) {

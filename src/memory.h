@@ -33,7 +33,15 @@ typedef struct bpi_arena {
     bpi_arena_chunk *chunks;
     char *next, *end;
 } bpi_arena;
-void *bpi_arena_alloc(bpi_arena *arena, size_t bytes); /* aligned to 8; NULL: memory is short */
+void *bpi_arena_more(bpi_arena *arena, size_t bytes); /* as below, from a new chunk */
+/* Aligned to 8; NULL when memory is short. */
+static inline void *bpi_arena_alloc(bpi_arena *arena, size_t bytes) {
+    char *memory = arena->next;
+    if (bytes > (size_t)(arena->end - memory) / 8 * 8)
+        return bpi_arena_more(arena, bytes);
+    arena->next += (bytes + 7) / 8 * 8;
+    return memory;
+}
 void *bpi_arena_alloc_aligned(bpi_arena *arena, size_t bytes); /* to 64 */
 char *bpi_arena_text(bpi_arena *arena, const char *text);
 void bpi_arena_reset(bpi_arena *arena); /* forgets everything, keeps one chunk */
