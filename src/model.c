@@ -47,7 +47,8 @@ void bp_tick(bp_model *model) {
     if (!model)
         return;
     model->step++;
-    model->step_stamp = bpi_clock(model);
+    model->step_stamp = atomic_load_explicit(&model->clock, memory_order_relaxed) + 1;
+    atomic_store_explicit(&model->clock, model->step_stamp, memory_order_relaxed);
 }
 
 const char *bp_model_error(const bp_model *model) {

@@ -209,9 +209,9 @@ static void check_product(const bpi_short *kernels, bp_dtype dtype, const bpi_pr
     s.minus = how & UPDATE;
     s.relu = how & RELU;
     s.moved = s.rate = how & MOVE ? 5 : 0;
-    s.direct = s.direct && !(how & ~BIAS);
+    s.finishes = how & ~BIAS;
     s.sums = sums;
-    kernels->product(&s, (const void *const *)o.x, o.y);
+    kernels->product[s.kind](&s, (const void *const *)o.x, o.y);
     check_results(kernels, dtype, p, how, &o);
     free_operands(&o);
 }

@@ -27,6 +27,15 @@ static void flip(bpi_short_product *p) {
 
 static bool is_short(int64_t size) { return size >= 1 && size <= BPI_SHORT_SIDE; }
 
+static enum bpi_short_kind kind_of(const bpi_short_product *p, int lanes) {
+    if (p->column_b == 1 && p->m > 1 && 2 * p->n == lanes)
+        return BPI_SHORT_HALVES;
+    if (p->column_b == 1 && p->m == 1 && p->n <= lanes)
+        return BPI_SHORT_ROW;
+    const bool dots = p->m == 1 && p->step_a == 1 && p->step_b == 1 && p->k <= lanes;
+    return dots ? BPI_SHORT_DOTS : BPI_SHORT_ANY;
+}
+
 bool bpi_short_product_of(const bpi_short *kernels, const bpi_product *from, bpi_short_product *p) {
     bool gaps = from->ldc != from->n && from->m > 1;
     if (!is_short(from->m) || !is_short(from->n) || !is_short(from->k) || gaps)
@@ -43,7 +52,7 @@ bool bpi_short_product_of(const bpi_short *kernels, const bpi_product *from, bpi
         flip(p);
     if (p->n == 1)
         p->column_b = 1;
-    p->direct = 2 * p->n == kernels->lanes || p->n % kernels->lanes == 0 || p->m == 1;
-    p->dots = p->m == 1 && p->step_a == 1 && p->step_b == 1;
+    p->whole = p->n % kernels->lanes == 0 || p->m == 1;
+    p->kind = (uint8_t)kind_of(p, kernels->lanes);
     return true;
 }

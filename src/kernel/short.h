@@ -25,14 +25,25 @@ typedef struct bpi_short_product {
     int32_t m, n, k;
     uint8_t a, b; /* numbers of operands, as are the next ones */
     uint8_t bias, alpha, beta, addend, moved, rate;
+    uint8_t kind;     /* of bpi_short.product */
     bool minus, relu; /* minus: alpha is taken with the other sign */
-    bool direct;      /* the sums are c, but for a bias, and its rows fill vectors */
-    bool dots;        /* one row of op(a), which is contiguous as are the columns of op(b) */
+    bool finishes;    /* anything but a bias follows the sums */
+    bool whole;       /* the rows of c fill vectors, so that they may be stored there one by one */
     bool column;      /* c has one column, which is computed as a row; there is one bias */
     int64_t row_a, step_a;    /* elements from a row of op(a), and a step of k, to the next */
     int64_t step_b, column_b; /* elements from a step of k, and a column of op(b), to the next */
-    void *sums;               /* room for BPI_SHORT_SUMS bytes, unless direct */
+    void *sums;               /* room for BPI_SHORT_SUMS bytes */
 } bpi_short_product;
+
+/* Kinds of products. The rows of op(b) are contiguous in the first two; DOTS have a contiguous row
+ * of op(a), and columns of op(b) that are contiguous and no longer than a vector. */
+enum bpi_short_kind {
+    BPI_SHORT_ANY,
+    BPI_SHORT_ROW,    /* c is one row of at most a vector */
+    BPI_SHORT_HALVES, /* rows of half a vector */
+    BPI_SHORT_DOTS,   /* c is one row */
+    BPI_SHORT_KINDS
+};
 
 /* The kernels of one instruction set and float type. */
 typedef struct bpi_short {
@@ -44,7 +55,8 @@ typedef struct bpi_short {
     bpi_map_fn *spread, *copy, *sum, *sum_rows;
     bpi_map_fn *add_scaled; /* y[i] = x[1][i] + attr[0] x[2][0] x[0][i]; attr[0] is 1 or -1 */
     /* Nothing is read behind a, b and bias. */
-    void (*product)(const bpi_short_product *p, const void *const *x, void *const *y);
+    bp_status (*product[BPI_SHORT_KINDS])(const bpi_short_product *p, const void *const *x,
+                                          void *const *y);
 } bpi_short;
 
 /* Returns the kernels of the instruction set in use for a dtype; NULL where there are none. */

@@ -9,7 +9,11 @@
 /* ---- vectors made of parts of others --------------------------------------------------------- */
 
 /* A vector whose halves are the low half of `a`, and `high`. */
-#if BPI_VEC_BITS == 512 && BPI_BITS == 32
+#if BPI_VEC_BITS == 256 && BPI_BITS == 32
+#define V_OF_QUARTER(a) simde_mm256_zextps128_ps256(a)
+#elif BPI_VEC_BITS == 256
+#define V_OF_QUARTER(a) simde_mm256_zextpd128_pd256(a)
+#elif BPI_VEC_BITS == 512 && BPI_BITS == 32
 #define V_WITH_HIGH(a, high) simde_mm512_insertf32x8(a, high, 1)
 #define V_OF_HALF(a) simde_mm512_castps256_ps512(a)
 #elif BPI_VEC_BITS == 512
@@ -37,6 +41,35 @@ static inline vec v_of_quarters(const vec_quarter *q) {
     return V_PAIR(q[0], q[1]);
 #else
     return q[0];
+#endif
+}
+
+/* The first `part` lanes of a row, the others 0. Half a vector is loaded as such: it lies within one
+ * that has just been stored, which a load with a mask may not, and then would have to wait for. */
+static inline vec load_row(const real *x, size_t part) {
+#if BPI_VEC_BITS == 256
+    if (2 * part == LANES)
+        return V_OF_QUARTER(V_NARROW(loadu)(x));
+#endif
+    return v_load_part(x, part);
+}
+
+/* Half a vector twice, and a vector of two values, half of it each. */
+static inline vec load_half_twice(const real *x) {
+#if BPI_VEC_BITS == 256
+    const vec_quarter half = V_NARROW(loadu)(x);
+    return V_PAIR(half, half);
+#else
+    const vec half = v_load_part(x, LANES / 2);
+    return v_join(half, half);
+#endif
+}
+
+static inline vec v_set_halves(real low, real high) {
+#if BPI_VEC_BITS == 256
+    return V_OP(blend)(v_set(low), v_set(high), 0xff << LANES / 2 & ((1 << LANES) - 1));
+#else
+    return v_join(v_set(low), v_set(high));
 #endif
 }
 
@@ -79,7 +112,7 @@ static bp_status sum(size_t n, const void *const *x, void *y, const double *attr
     (void)attr;
     for (; left > LANES; left -= LANES, at += LANES)
         sums = v_add(sums, v_load(at));
-    *(real *)y = v_sum(v_add(sums, v_load_part(at, left)));
+    *(real *)y = v_sum(v_add(sums, load_row(at, left)));
     return BP_OK;
 }
 
@@ -88,12 +121,58 @@ static bp_status sum_rows(size_t n, const void *const *x, void *y, const double 
     for (int64_t j = 0; j < width; j += LANES) {
         const size_t part = width - j < LANES ? (size_t)(width - j) : LANES;
         const real *row = (const real *)x[0] + j, *end = row + n;
-        vec sum = v_load_part(row, part);
+        vec sum = load_row(row, part);
         while ((row += width) < end)
-            sum = v_add(sum, v_load_part(row, part));
+            sum = v_add(sum, load_row(row, part));
         v_store((real *)y + j, sum);
     }
     return BP_OK;
+}
+
+/* ---- what follows a product ------------------------------------------------------------------ */
+
+static inline real scalar(const void *const *x, int number) {
+    return number ? *(const real *)x[number] : 1;
+}
+
+typedef struct factors {
+    vec alpha, beta, rate;
+} factors;
+
+static inline factors factors_of(const bpi_short_product *p, const void *const *x) {
+    const real alpha = scalar(x, p->alpha);
+    return (factors){v_set(p->minus ? -alpha : alpha), v_set(scalar(x, p->beta)),
+                     v_set(scalar(x, p->rate))};
+}
+
+static inline void finish_vector(const bpi_short_product *p, factors f, vec value, real *c,
+                                 real *moved) {
+    if (p->addend)
+        value = v_fma(f.beta, v_load(c), v_mul(f.alpha, value));
+    if (p->relu)
+        value = v_max(v_set(0), value);
+    v_store(c, value);
+    if (p->moved)
+        v_store(moved, v_fnma(f.rate, value, v_load(moved)));
+}
+
+/* Does with the sums of all elements what follows the product. */
+static inline void finish(const bpi_short_product *p, const void *const *x, void *const *y) {
+    const real *sums = p->sums;
+    const factors f = factors_of(p, x);
+    real *c = y[0], *moved = p->moved ? y[1] : y[0];
+    for (int i = 0; i < p->m * p->n; i += LANES)
+        finish_vector(p, f, v_load(sums + i), c + i, moved + i);
+}
+
+/* Takes the sums of the vector of c that begins with element `at`. */
+static inline void put(const bpi_short_product *p, const void *const *x, void *const *y, size_t at,
+                       vec sums) {
+    real *c = (real *)y[0] + at;
+    if (p->finishes)
+        finish_vector(p, factors_of(p, x), sums, c, p->moved ? (real *)y[1] + at : c);
+    else
+        v_store(c, sums);
 }
 
 /* ---- products -------------------------------------------------------------------------------- */
@@ -104,20 +183,77 @@ enum { ROWS = 4 };
 static inline vec bias_of(const bpi_short_product *p, const real *bias, size_t part) {
     if (!bias)
         return v_set(0);
-    return p->column ? v_set(*bias) : v_load_part(bias, part);
+    return p->column ? v_set(*bias) : load_row(bias, part);
 }
 
-/* The only row of c: the columns of one vector, of which there are `part`, from those of b. */
-APART void sum_row(const bpi_short_product *p, const real *a, const real *b, size_t part,
-                   const real *bias, real *c) {
+/* The columns of one vector of a row, of which there are `part`, from those of b. */
+static inline vec row_of(const bpi_short_product *p, const real *a, const real *b, size_t part,
+                         const real *bias) {
     const int64_t step_a = p->step_a, step_b = p->step_b, end = p->k * step_a;
     vec sum = bias_of(p, bias, part);
     int64_t k = 0;
     do {
-        sum = v_fma(v_set(a[k]), v_load_part(b, part), sum);
+        sum = v_fma(v_set(a[k]), load_row(b, part), sum);
         b += step_b;
     } while ((k += step_a) != end);
-    v_store(c, sum);
+    return sum;
+}
+
+static inline const real *bias_at(const bpi_short_product *p, const void *const *x) {
+    return p->bias ? x[p->bias] : NULL;
+}
+
+static bp_status one_row(const bpi_short_product *p, const void *const *x, void *const *y) {
+    put(p, x, y, 0, row_of(p, x[p->a], x[p->b], (size_t)p->n, bias_at(p, x)));
+    return BP_OK;
+}
+
+/* Rows of half a vector, two at a time. */
+static bp_status half_rows(const bpi_short_product *p, const void *const *x, void *const *y) {
+    const int64_t row_a = p->row_a, step_a = p->step_a, step_b = p->step_b, end = p->k * step_a;
+    const real *a = x[p->a], *bias = bias_at(p, x);
+    const vec first = bias ? load_half_twice(bias) : v_set(0);
+    size_t at = 0;
+    for (int left = p->m; left > 0; left -= 2, at += LANES) {
+        const real *b = x[p->b], *next = left > 1 ? a + row_a : a; /* or the last one twice */
+        vec sums = first;
+        int64_t k = 0;
+        do {
+            sums = v_fma(v_set_halves(a[k], next[k]), load_half_twice(b), sums);
+            b += step_b;
+        } while ((k += step_a) != end);
+        put(p, x, y, at, sums);
+        a = next + row_a;
+    }
+    return BP_OK;
+}
+
+/* The only row by columns of op(b), which are contiguous and no longer than a vector, as is the row
+ * of op(a): dot products. */
+static bp_status dots(const bpi_short_product *p, const void *const *x, void *const *y) {
+    const size_t part = (size_t)p->k;
+    const real *b = x[p->b], *bias = bias_at(p, x);
+    const vec a = load_row(x[p->a], part);
+    size_t at = 0;
+    for (int left = p->n; left > 0; at += LANES) {
+        const size_t columns = left < LANES ? (size_t)left : LANES;
+        vec_quarter total[LANES / QUARTER];
+        for (int q = 0; q < LANES / QUARTER; q++, left -= QUARTER) {
+            vec dot[QUARTER];
+            total[q] = V_NARROW(setzero)();
+            if (left <= 0)
+                continue;
+            V_UNROLL
+            for (int i = 0; i < QUARTER; i++) {
+                dot[i] = v_mul(a, load_row(b, part));
+                b += i + 1 < left ? p->column_b : 0; /* the last one is repeated */
+            }
+            total[q] = v_sums(dot);
+        }
+        put(p, x, y, at, v_add(v_of_quarters(total), bias_of(p, bias, columns)));
+        bias = bias && !p->column ? bias + LANES : bias;
+    }
+    return BP_OK;
 }
 
 /* ROWS rows of c at a time, which share the rows of op(b). Where rows do not fill vectors, one that
@@ -133,7 +269,7 @@ APART void sum_rows_of_c(const bpi_short_product *p, const real *a, const real *
         vec s0 = first, s1 = first, s2 = first, s3 = first;
         int64_t k = 0;
         do {
-            const vec row = v_load_part(y, part);
+            const vec row = load_row(y, part);
             s0 = v_fma(v_set(a[k]), row, s0);
             s1 = v_fma(v_set(a1[k]), row, s1);
             s2 = v_fma(v_set(a2[k]), row, s2);
@@ -142,71 +278,27 @@ APART void sum_rows_of_c(const bpi_short_product *p, const real *a, const real *
         } while ((k += step_a) != end);
         a = a3 + row_a;
         const int64_t n = p->n;
-        if (2 * n == LANES) { /* full vectors, that can be read again at once */
-            v_store(c, v_join(s0, s1));
-            if (left > 2)
-                v_store(c + LANES, v_join(s2, s3));
-        } else {
-            v_store(c, s0);
-            if (left > 1)
-                v_store(c + n, s1);
-            if (left > 2)
-                v_store(c + 2 * n, s2);
-            if (left > 3)
-                v_store(c + 3 * n, s3);
-        }
+        v_store(c, s0);
+        if (left > 1)
+            v_store(c + n, s1);
+        if (left > 2)
+            v_store(c + 2 * n, s2);
+        if (left > 3)
+            v_store(c + 3 * n, s3);
         c += ROWS * n;
     }
 }
 
-static inline void sum_columns(const bpi_short_product *p, const real *a, const real *b,
-                               size_t part, const real *bias, real *c) {
-    if (p->m == 1)
-        sum_row(p, a, b, part, bias, c);
-    else
-        sum_rows_of_c(p, a, b, part, bias, c);
-}
-
-APART void sum_wide(const bpi_short_product *p, const real *a, const real *b, const real *bias,
-                    real *c) {
-    for (int j = (p->n - 1) / LANES * LANES; j >= 0; j -= LANES)
-        sum_columns(p, a, b + j, p->n - j < LANES ? (size_t)(p->n - j) : LANES,
-                    bias && !p->column ? bias + j : bias, c + j);
-}
-
 /* By rows of op(b), which are contiguous. */
-static inline void sum_by_rows(const bpi_short_product *p, const real *a, const real *b,
-                               const real *bias, real *c) {
-    if (p->n <= LANES)
-        sum_columns(p, a, b, (size_t)p->n, bias, c);
-    else
-        sum_wide(p, a, b, bias, c);
-}
-
-/* The only row by columns of op(b), which are contiguous, as is the row of op(a):
- * dot products. */
-APART void sum_by_columns(const bpi_short_product *p, const real *a, const real *b,
-                          const real *bias, real *c) {
-    const size_t part = (size_t)p->k;
-    const vec x = v_load_part(a, part);
-    for (int left = p->n; left > 0;) {
-        const size_t columns = left < LANES ? (size_t)left : LANES;
-        vec_quarter total[LANES / QUARTER];
-        for (int q = 0; q < LANES / QUARTER; q++, left -= QUARTER) {
-            vec dot[QUARTER];
-            total[q] = V_NARROW(setzero)();
-            if (left <= 0)
-                continue;
-            V_UNROLL
-            for (int i = 0; i < QUARTER; i++) {
-                dot[i] = v_mul(x, v_load_part(b, part));
-                b += i + 1 < left ? p->column_b : 0; /* the last one is repeated */
-            }
-            total[q] = v_sums(dot);
-        }
-        v_store(c, v_add(v_of_quarters(total), bias_of(p, bias, columns)));
-        c += LANES;
-        bias = bias && !p->column ? bias + LANES : bias;
+APART void sum_by_rows(const bpi_short_product *p, const real *a, const real *b, const real *bias,
+                       real *c) {
+    for (int j = (p->n - 1) / LANES * LANES; j >= 0; j -= LANES) {
+        const size_t part = p->n - j < LANES ? (size_t)(p->n - j) : LANES;
+        const real *from = bias && !p->column ? bias + j : bias;
+        if (p->m == 1)
+            v_store(c + j, row_of(p, a, b + j, part, from));
+        else
+            sum_rows_of_c(p, a, b + j, part, from, c + j);
     }
 }
 
@@ -225,51 +317,28 @@ APART void sum_transposed(const bpi_short_product *p, const real *a, const real 
     sum_by_rows(&now, a, copy, bias, c);
 }
 
-APART void sum_products(const bpi_short_product *p, const void *const *x, real *c) {
-    const real *a = x[p->a], *b = x[p->b], *bias = p->bias ? x[p->bias] : NULL;
+/* Any other product. */
+static bp_status product(const bpi_short_product *p, const void *const *x, void *const *y) {
+    const bool direct = p->whole && !p->finishes;
+    real *c = direct ? y[0] : p->sums;
     if (p->column_b == 1)
-        sum_by_rows(p, a, b, bias, c);
-    else if (p->dots && p->k <= LANES)
-        sum_by_columns(p, a, b, bias, c);
+        sum_by_rows(p, x[p->a], x[p->b], bias_at(p, x), c);
     else
-        sum_transposed(p, a, b, bias, c);
-}
-
-static inline real scalar(const void *const *x, int number) {
-    return number ? *(const real *)x[number] : 1;
-}
-
-/* Does with the sums of all elements what follows the product. */
-static void finish(const bpi_short_product *p, const void *const *x, void *const *y) {
-    const real *sums = p->sums;
-    real *c = y[0], *moved = p->moved ? y[1] : NULL;
-    const vec alpha = v_set(p->minus ? -scalar(x, p->alpha) : scalar(x, p->alpha));
-    const vec beta = v_set(scalar(x, p->beta)), rate = v_set(scalar(x, p->rate));
-    for (int left = p->m * p->n; left > 0; left -= LANES, sums += LANES, c += LANES) {
-        vec value = v_load(sums);
-        if (p->addend)
-            value = v_fma(beta, v_load(c), v_mul(alpha, value));
-        if (p->relu)
-            value = v_max(v_set(0), value);
-        v_store(c, value);
-        if (!moved)
-            continue;
-        v_store(moved, v_fnma(rate, value, v_load(moved)));
-        moved += LANES;
-    }
-}
-
-APART void sum_and_finish(const bpi_short_product *p, const void *const *x, void *const *y) {
-    sum_products(p, x, p->sums);
-    finish(p, x, y);
-}
-
-static void product(const bpi_short_product *p, const void *const *x, void *const *y) {
-    if (p->direct)
-        sum_products(p, x, y[0]);
-    else
-        sum_and_finish(p, x, y);
+        sum_transposed(p, x[p->a], x[p->b], bias_at(p, x), c);
+    if (!direct)
+        finish(p, x, y);
+    return BP_OK;
 }
 
 extern const bpi_short BPI_TABLE;
-const bpi_short BPI_TABLE = {sizeof(vec), LANES, spread, copy, sum, sum_rows, add_scaled, product};
+const bpi_short BPI_TABLE = {.vector = sizeof(vec),
+                             .lanes = LANES,
+                             .spread = spread,
+                             .copy = copy,
+                             .sum = sum,
+                             .sum_rows = sum_rows,
+                             .add_scaled = add_scaled,
+                             .product = {[BPI_SHORT_ROW] = one_row,
+                                         [BPI_SHORT_HALVES] = half_rows,
+                                         [BPI_SHORT_DOTS] = dots,
+                                         [BPI_SHORT_ANY] = product}};

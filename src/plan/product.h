@@ -38,7 +38,7 @@ typedef struct bpi_plan_product {
     const int *threads;      /* as bp_set_threads takes it */
     bpi_product shape;       /* as it was recorded */
     bpi_short_product brief; /* its short form, with brief_run; NULL: none */
-    void (*brief_run)(const bpi_short_product *p, const void *const *x, void *const *y);
+    bp_status (*brief_run)(const bpi_short_product *p, const void *const *x, void *const *y);
 } bpi_plan_product;
 
 /* Tells whether result `output` may be written where operand `input` is read. */

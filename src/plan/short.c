@@ -30,8 +30,7 @@ static bool same_place(const bpi_program *p, uint32_t x, uint32_t y) {
 
 static bp_status run_product(const bpi_instruction *self) {
     const bpi_plan_product *product = self->more;
-    product->brief_run(&product->brief, self->operands, self->results);
-    return BP_OK;
+    return product->brief_run(&product->brief, self->operands, self->results);
 }
 
 /* The numbers of the operands are those of the step. */
@@ -44,7 +43,7 @@ static void fill_in(const bpi_plan_product *product, bpi_short_product *brief) {
     brief->rate = (uint8_t)product->rate;
     brief->minus = product->minus;
     brief->relu = product->relu;
-    brief->direct = brief->direct && !product->addend && !product->relu;
+    brief->finishes = product->addend || product->relu;
 }
 
 void bpi_short_product_emit(const bpi_program *p, const bpi_step *step, bpi_instruction *to,
@@ -58,7 +57,7 @@ void bpi_short_product_emit(const bpi_program *p, const bpi_step *step, bpi_inst
         return;
     if (!product->brief_run && bpi_short_product_of(kernels, &product->shape, &product->brief)) {
         fill_in(product, &product->brief);
-        product->brief_run = kernels->product;
+        product->brief_run = kernels->product[product->brief.kind];
     }
     if (!product->brief_run)
         return;
