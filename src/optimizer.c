@@ -228,29 +228,32 @@ static void set_rate(bp_optimizer *optimizer, int k, double rate) {
     optimizer->rates_f32[k] = (float)rate;
 }
 
-/* The first rate is the learning rate and the others are 0, unless the rule has a schedule. */
-static void set_rates(bp_optimizer *optimizer) {
+static __attribute__((noinline)) void set_scheduled_rates(bp_optimizer *optimizer) {
     const bp_rule *rule = optimizer->rule;
-    if (!rule->schedule) {
-        set_rate(optimizer, 0, optimizer->lr);
-        return;
-    }
     double rates[BP_MAX_RATES] = {optimizer->lr};
     rule->schedule(optimizer->config, optimizer->lr, optimizer->steps + 1, rates);
     for (int k = 0; k < rule->rates; k++)
         set_rate(optimizer, k, rates[k]);
 }
 
+/* The first rate is the learning rate and the others are 0, unless the rule has a schedule. */
+static void set_rates(bp_optimizer *optimizer) {
+    if (optimizer->rule->schedule)
+        set_scheduled_rates(optimizer);
+    else
+        set_rate(optimizer, 0, optimizer->lr);
+}
+
+static __attribute__((noinline)) bp_status fail_step(bp_graph *graph, const char *why) {
+    bpi_graph_fail(graph, BP_ERR_ARGUMENT, "bp_step: the optimizer %s", why);
+    return BP_ERR_ARGUMENT;
+}
+
 static bp_status check_step(const bp_optimizer *optimizer, const bp_tensor *loss) {
     bp_graph *graph = loss->node->graph;
     if (!optimizer)
-        bpi_graph_fail(graph, BP_ERR_ARGUMENT,
-                       "bp_step: the optimizer is NULL; did its constructor fail?");
-    else if (optimizer->model != graph->model)
-        bpi_graph_fail(graph, BP_ERR_ARGUMENT, "bp_step: the optimizer belongs to another model");
-    else
-        return BP_OK;
-    return BP_ERR_ARGUMENT;
+        return fail_step(graph, "is NULL; did its constructor fail?");
+    return optimizer->model == graph->model ? BP_OK : fail_step(graph, "belongs to another model");
 }
 
 static bpi_request request_of(bp_optimizer *optimizer, bp_tensor *const *targets, int count) {
@@ -260,6 +263,14 @@ static bpi_request request_of(bp_optimizer *optimizer, bp_tensor *const *targets
                          .context = optimizer,
                          .key = &optimizer->serial,
                          .key_words = 1};
+}
+
+static bp_status step(bp_optimizer *optimizer, bp_tensor *const *targets, int count) {
+    set_rates(optimizer);
+    const bpi_request request = request_of(optimizer, targets, count);
+    bp_status status = bpi_run(targets[0]->node->graph, &request);
+    optimizer->steps += status == BP_OK;
+    return status;
 }
 
 bp_status bp_step_with(bp_optimizer *optimizer, bp_tensor *loss, bp_tensor *const *also,
@@ -279,18 +290,15 @@ bp_status bp_step_with(bp_optimizer *optimizer, bp_tensor *loss, bp_tensor *cons
     targets[0] = loss;
     for (int k = 0; k < count; k++)
         targets[k + 1] = also[k];
-    set_rates(optimizer);
-    bpi_request request = request_of(optimizer, targets, count + 1);
-    status = bpi_run(loss->node->graph, &request);
-    if (status == BP_OK)
-        optimizer->steps++;
+    status = step(optimizer, targets, count + 1);
     if (targets != few)
         bpi_free(targets);
     return status;
 }
 
 bp_status bp_step(bp_optimizer *optimizer, bp_tensor *loss) {
-    return bp_step_with(optimizer, loss, NULL, 0);
+    bp_status status = loss ? check_step(optimizer, loss) : BP_ERR_ARGUMENT;
+    return status == BP_OK ? step(optimizer, &loss, 1) : status;
 }
 
 const char *bp_step_text(bp_optimizer *optimizer, bp_tensor *loss) {

@@ -93,7 +93,9 @@ static void drop_oldest(bp_graph *graph) {
     plans->count--;
 }
 
-bpi_plan *bpi_plan_for(bp_graph *graph, const bpi_request *request) {
+/* The plan of a request other than that of the last run. */
+static __attribute__((noinline)) bpi_plan *another_plan(bp_graph *graph,
+                                                        const bpi_request *request) {
     bpi_plans *plans = plans_of(graph);
     bpi_plan *plan = plans ? find_bound(plans, graph, request) : NULL;
     if (plan || !plans)
@@ -115,6 +117,11 @@ bpi_plan *bpi_plan_for(bp_graph *graph, const bpi_request *request) {
     }
     bind(graph, plan, request, &plans->structure);
     return plan;
+}
+
+bpi_plan *bpi_plan_for(bp_graph *graph, const bpi_request *request) {
+    bpi_plan *last = graph->plans ? graph->plans->first : NULL;
+    return last && is_bound_to(last, graph, request) ? last : another_plan(graph, request);
 }
 
 void bpi_plans_unbind(bp_graph *graph) {
@@ -151,24 +158,32 @@ static void take_values(bpi_plan *plan, uint64_t stamp) {
     }
 }
 
+static __attribute__((noinline)) bp_status fail_run(bp_graph *graph, bpi_plan *plan,
+                                                    bp_status status) {
+    if (!plan)
+        return graph->why.status != BP_OK ? graph->why.status : BP_ERR_MEMORY;
+    forget_values(graph, plan); /* the run may have overwritten them in part */
+    bpi_graph_fail(graph, status, "%s", graph->plans->why.text);
+    return status;
+}
+
 bp_status bpi_run(bp_graph *graph, const bpi_request *request) {
     bpi_plan *plan = bpi_plan_for(graph, request);
     if (!plan)
-        return graph->why.status != BP_OK ? graph->why.status : BP_ERR_MEMORY;
+        return fail_run(graph, NULL, BP_OK);
     bp_failure *why = &graph->plans->why;
     why->status = BP_OK;
-    uint64_t started = request->extend ? 0 : bpi_clock(graph->model);
+    uint64_t stamp = request->extend ? 0 : bpi_clock(graph->model);
     bp_status status = plan->executor == BP_NAIVE ? bpi_run_naive(graph, plan, why)
                                                   : bpi_run_code(graph, plan, why);
-    if (status == BP_OK) {
-        if (request->extend) /* what a step computed is not older than the tick that ends it */
-            bp_tick(graph->model);
-        take_values(plan, request->extend ? graph->model->step_stamp : started);
-        return BP_OK;
+    if (status != BP_OK)
+        return fail_run(graph, plan, status);
+    if (request->extend) { /* what a step computed is not older than the tick that ends it */
+        bp_tick(graph->model);
+        stamp = graph->model->step_stamp;
     }
-    forget_values(graph, plan); /* the run may have overwritten them in part */
-    bpi_graph_fail(graph, status, "%s", why->text);
-    return status;
+    take_values(plan, stamp);
+    return BP_OK;
 }
 
 /* ---- freshness ------------------------------------------------------------------------------- */

@@ -71,8 +71,6 @@ static bp_status check_pointer(const bpi_plan *plan, bpi_pointing input, bp_fail
 
 /* Makes the operands point where the leaves are now. */
 static bp_status point_leaves(const bp_graph *graph, bpi_plan *plan, bp_failure *why) {
-    if (plan->pointings == graph->pointings)
-        return BP_OK;
     for (size_t k = 0; k < plan->program.leaf_count; k++) {
         const void *data = plan->leaves[k]->data;
         bpi_pointing now = {data, plan->pointed[k].bytes};
@@ -115,28 +113,43 @@ static bp_status run_all(const bpi_plan *plan, const bpi_instruction **failed) {
     return BP_OK;
 }
 
-bp_status bpi_run_code(bp_graph *graph, bpi_plan *plan, bp_failure *why) {
+static bool is_pointed(const bp_graph *graph, const bpi_plan *plan) {
+    const bpi_plans *plans = graph->plans;
+    return plan->base == plans->arena && plan->pointings == graph->pointings && plans->arena &&
+           plans->arena_bytes >= plan->program.arena_bytes + plan->room_bytes;
+}
+
+/* Sees to the arena, and that all operands point where their memory is now. */
+static __attribute__((noinline)) bp_status point_all(bp_graph *graph, bpi_plan *plan,
+                                                     bp_failure *why) {
     const bpi_program *p = &plan->program;
     if (!grow_arena(graph->plans, p->arena_bytes + plan->room_bytes))
         return bpi_fail(why, BP_ERR_MEMORY, "out of memory for %zu bytes of intermediate values",
                         p->arena_bytes);
     if (plan->base != graph->plans->arena)
         bpi_point_code(plan, graph->plans->arena);
-    bp_status status = point_leaves(graph, plan, why);
+    return point_leaves(graph, plan, why);
+}
+
+static __attribute__((noinline)) bp_status tell(const bpi_plan *plan, const bpi_instruction *failed,
+                                                bp_status status, bp_failure *why) {
+    if (failed)
+        return bpi_step_fail(&plan->program, &plan->program.steps[failed - plan->code], status, why);
+    return bpi_fail(why, status, "out of memory for a profile");
+}
+
+bp_status bpi_run_code(bp_graph *graph, bpi_plan *plan, bp_failure *why) {
+    bp_status status = is_pointed(graph, plan) ? BP_OK : point_all(graph, plan, why);
+    if (status != BP_OK)
+        return status;
     for (size_t k = 0; k < plan->random_count; k++) {
         plan->random_state[k][0] = graph->model->seed;
         plan->random_state[k][2] = graph->model->step;
     }
-    if (status != BP_OK)
-        return status;
     const bpi_instruction *failed = NULL;
     const unsigned settings = bpi_float_settings();
     bpi_set_float_settings(bpi_flush_tiny(settings));
     status = graph->profiling ? bpi_run_measured(plan, &failed) : run_all(plan, &failed);
     bpi_set_float_settings(settings);
-    if (failed)
-        bpi_step_fail(p, &p->steps[failed - plan->code], status, why);
-    else if (status != BP_OK)
-        bpi_fail(why, status, "out of memory for a profile");
-    return status;
+    return status == BP_OK ? BP_OK : tell(plan, failed, status, why);
 }
