@@ -122,9 +122,10 @@ static void sums(bp_dtype dtype) {
                 all += sum;
             }
             check_guard(kernels, dtype, width, y);
-            one = exact(dtype, 1);
+            one = roomy(kernels, dtype, 1);
             kernels->sum((size_t)(rows * width), (const void *[]){x}, one, NULL);
             check_close(dtype, one, 0, all, (double)(rows * width));
+            check_guard(kernels, dtype, 1, one);
             free(x), free(y), free(one);
         }
 }

@@ -112,7 +112,7 @@ static bp_status sum(size_t n, const void *const *x, void *y, const double *attr
     (void)attr;
     for (; left > LANES; left -= LANES, at += LANES)
         sums = v_add(sums, v_load(at));
-    *(real *)y = v_sum(v_add(sums, load_row(at, left)));
+    v_store(y, v_set(v_sum(v_add(sums, load_row(at, left)))));
     return BP_OK;
 }
 

@@ -64,6 +64,10 @@ static bool is_short(const bpi_chain *c) {
 
 /* ---- scaled terms ---------------------------------------------------------------------------- */
 
+static bool is_tight(const bpi_program *p, const bpi_step *step, int value) {
+    return p->regs[p->regs[step->x[value]].root].tight;
+}
+
 static bool is_one_element(const bpi_program *p, const bpi_step *step, int value) {
     return value < step->inputs && bp_shape_count(p->regs[step->x[value]].type->shape) == 1;
 }
@@ -81,7 +85,9 @@ static int8_t scalar_of(const bpi_program *p, const bpi_step *step, bp_dtype dty
     const bool last =
         (next->map == bpi_map(BPI_MAP_ADD, dtype) || next->map == bpi_map(BPI_MAP_SUB, dtype)) &&
         next->x[1] == value;
-    const int8_t scalar = !is_one_element(p, step, op->x[0]);
+    int8_t scalar = !is_one_element(p, step, op->x[0]);
+    if (!scalar && is_one_element(p, step, op->x[1])) /* what has room can be the term as it is */
+        scalar = is_tight(p, step, op->x[1]);
     bool alone = is_one_element(p, step, op->x[scalar]) && bpi_chain_reads(c, op->x[scalar]) == 1;
     return (add || last) && alone ? scalar : -1;
 }
@@ -110,7 +116,7 @@ static int how_of(const bpi_program *p, const bpi_step *step, int k) {
     const bpi_reg *root = &p->regs[p->regs[step->x[k]].root];
     const bool whole = step->chain->feed[k].kind == BPI_FEED_WHOLE;
     const bool scalar = is_one_element(p, step, k);
-    if (whole && !root->tight)
+    if (whole && !is_tight(p, step, k))
         return AS_IT_IS;
     if (scalar && root->home == BPI_HOME_CONSTANT)
         return MADE;
