@@ -12,6 +12,13 @@ const bpi_short *bpi_short_for(bp_dtype dtype) {
     return dtype == BP_F32 || dtype == BP_F64 ? tables[bpi_cpu_level()][dtype == BP_F64] : NULL;
 }
 
+bpi_pipe_fn *bpi_short_step_find(const bpi_short *kernels, enum bpi_map_slot slot, int group) {
+    for (const bpi_pipe_op *op = kernels->ops; op < kernels->ops + kernels->op_count; op++)
+        if (op->slot == slot && (op->group & group))
+            return op->run;
+    return NULL;
+}
+
 /* One column is computed as one row: c is its transpose, op(b)' op(a)'. */
 static void flip(bpi_short_product *p) {
     *p = (bpi_short_product){.m = 1,

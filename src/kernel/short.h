@@ -11,6 +11,7 @@
 
 #include "gemm.h"
 #include "map.h"
+#include "pipe.h"
 
 enum {
     BPI_SHORT_VECTOR = 64,                   /* bytes of the widest vector */
@@ -45,6 +46,14 @@ enum bpi_short_kind {
     BPI_SHORT_KINDS
 };
 
+/* Ops in a row, through which one vector after the other goes in a register: threaded code, as are
+ * pipes (pipe.h). A step applies an op to the vector at hand, whose other operand it reads; or loads
+ * or stores it; or keeps it in a second register; or takes it back from there. */
+typedef struct bpi_short_step {
+    bpi_pipe_fn *run;
+    void *at; /* an array: the other operand, or what is loaded or stored */
+} bpi_short_step;
+
 /* The kernels of one instruction set and float type. */
 typedef struct bpi_short {
     size_t vector; /* bytes */
@@ -57,6 +66,12 @@ typedef struct bpi_short {
     /* Nothing is read behind a, b and bias. */
     bp_status (*product[BPI_SHORT_KINDS])(const bpi_short_product *p, const void *const *x,
                                           void *const *y);
+    /* x[0] are steps, a load first and a finish, which stores, last; the arrays hold n elements in
+     * whole vectors. An op gives the bits of its elementwise kernel. */
+    bpi_map_fn *flow;
+    bpi_pipe_fn *load, *store, *finish, *keep, *take_back;
+    const bpi_pipe_op *ops; /* none of them has attributes or reads scalars */
+    int op_count;           /* 0 where there are no steps */
 } bpi_short;
 
 /* Returns the kernels of the instruction set in use for a dtype; NULL where there are none. */
@@ -65,5 +80,8 @@ const bpi_short *bpi_short_for(bp_dtype dtype);
  * too large, empty, or has gaps between the rows of c. */
 bool bpi_short_product_of(const bpi_short *kernels, const bpi_product *product,
                           bpi_short_product *to);
+/* Returns an op as a step; NULL where there is none. `group`: which operand the vector at hand is,
+ * BPI_PIPE_FIRST or BPI_PIPE_SECOND. */
+bpi_pipe_fn *bpi_short_step_find(const bpi_short *kernels, enum bpi_map_slot slot, int group);
 
 #endif

@@ -2,6 +2,8 @@
  * (32 or 64) and BPI_TABLE, the name of the table. */
 #include "short.h"
 
+#include "map_names.inc"
+#include "map_vectors.h"
 #include "vec_fold.h"
 
 #define APART static __attribute__((noinline)) /* with few registers to save */
@@ -330,6 +332,121 @@ static bp_status product(const bpi_short_product *p, const void *const *x, void 
     return BP_OK;
 }
 
+/* ---- steps ----------------------------------------------------------------------------------- */
+
+#if BPI_VEC_BITS == 256
+/* The step itself, the place of the vector in bytes, the vector, and the one that is kept. Calls in
+ * the last place are jumps where compilers optimise. */
+#define STEP_ARGUMENTS const bpi_short_step *s, size_t i, vec v, vec kept
+typedef void step_fn(STEP_ARGUMENTS);
+#define STEP_GO(v, kept) ((step_fn *)s[1].run)(s + 1, i, v, kept)
+#define STEP_NEXT(v) STEP_GO(v, kept)
+
+static inline real *step_at(const bpi_short_step *s, size_t i) {
+    return (real *)((char *)s->at + i);
+}
+
+static void step_load(STEP_ARGUMENTS) {
+    (void)v;
+    STEP_NEXT(v_load(step_at(s, i)));
+}
+
+static void step_store(STEP_ARGUMENTS) {
+    v_store(step_at(s, i), v);
+    STEP_NEXT(v);
+}
+
+static void step_finish(STEP_ARGUMENTS) {
+    (void)kept;
+    v_store(step_at(s, i), v);
+}
+
+static void step_keep(STEP_ARGUMENTS) {
+    (void)kept;
+    STEP_GO(v, v);
+}
+
+static void step_take_back(STEP_ARGUMENTS) {
+    (void)v;
+    STEP_NEXT(kept);
+}
+
+static bp_status flow(size_t n, const void *const *x, void *y, const double *attr) {
+    const bpi_short_step *s = x[0];
+    const vec kept = v_set(0);
+    (void)y, (void)attr;
+    for (size_t i = 0; i < n * sizeof(real); i += sizeof(vec)) /* the first step needs no jump */
+        STEP_NEXT(v_load(step_at(s, i)));
+    __builtin_ia32_vzeroupper(); /* the compiler does not see that wide registers were used */
+    return BP_OK;
+}
+
+#define OP add
+#define ARITY 2
+#include "short_step.inc"
+#define OP sub
+#define ARITY 2
+#include "short_step.inc"
+#define OP mul
+#define ARITY 2
+#include "short_step.inc"
+#define OP div
+#define ARITY 2
+#include "short_step.inc"
+#define OP neg
+#define ARITY 1
+#include "short_step.inc"
+#define OP square
+#define ARITY 1
+#include "short_step.inc"
+#define OP relu
+#define ARITY 1
+#include "short_step.inc"
+#define OP tanh
+#define ARITY 1
+#include "short_step.inc"
+#define OP sigmoid
+#define ARITY 1
+#include "short_step.inc"
+#define OP relu_grad
+#define ARITY 2
+#include "short_step.inc"
+#define OP tanh_grad
+#define ARITY 2
+#include "short_step.inc"
+#define OP sigmoid_grad
+#define ARITY 2
+#include "short_step.inc"
+
+#define STEP(f) (bpi_pipe_fn *)(f)
+#define FIRST(slot, op) \
+    { STEP(step_##op), BPI_MAP_##slot, BPI_PIPE_FIRST, false }
+#define EITHER(slot, op) \
+    { STEP(step_##op), BPI_MAP_##slot, BPI_PIPE_EITHER, false }
+#define SECOND(slot, op) \
+    { STEP(step_second_##op), BPI_MAP_##slot, BPI_PIPE_SECOND, false }
+
+static const bpi_pipe_op ops[] = {
+    EITHER(ADD, add),
+    FIRST(SUB, sub),
+    SECOND(SUB, sub),
+    EITHER(MUL, mul),
+    FIRST(DIV, div),
+    SECOND(DIV, div),
+    FIRST(NEG, neg),
+    FIRST(SQUARE, square),
+    FIRST(RELU, relu),
+    FIRST(TANH, tanh),
+    FIRST(SIGMOID, sigmoid),
+    FIRST(RELU_GRAD, relu_grad),
+    SECOND(RELU_GRAD, relu_grad),
+    FIRST(TANH_GRAD, tanh_grad),
+    SECOND(TANH_GRAD, tanh_grad),
+    FIRST(SIGMOID_GRAD, sigmoid_grad),
+    SECOND(SIGMOID_GRAD, sigmoid_grad),
+};
+#endif
+
 extern const bpi_short BPI_TABLE;
 const bpi_short BPI_TABLE = {.vector = sizeof(vec),
                              .lanes = LANES,
@@ -338,6 +455,16 @@ const bpi_short BPI_TABLE = {.vector = sizeof(vec),
                              .sum = sum,
                              .sum_rows = sum_rows,
                              .add_scaled = add_scaled,
+#if BPI_VEC_BITS == 256
+                             .flow = flow,
+                             .load = STEP(step_load),
+                             .store = STEP(step_store),
+                             .finish = STEP(step_finish),
+                             .keep = STEP(step_keep),
+                             .take_back = STEP(step_take_back),
+                             .ops = ops,
+                             .op_count = sizeof ops / sizeof *ops,
+#endif
                              .product = {[BPI_SHORT_ROW] = one_row,
                                          [BPI_SHORT_HALVES] = half_rows,
                                          [BPI_SHORT_DOTS] = dots,

@@ -22,6 +22,16 @@ bool bpi_is_short_chain(const bpi_instruction *code);
 /* Where the instruction of a chain keeps the address of operand `k`. */
 const void **bpi_short_chain_operand(const bpi_instruction *code, int k);
 
+/* Ops of a short chain that run in registers (short_flow.c). */
+typedef struct bpi_short_flow bpi_short_flow;
+/* The end of the ops from `first` on that can; makes them a flow, NULL without memory. */
+int bpi_short_flow_end(const bpi_chain *chain, const bpi_short *kernels, bp_dtype dtype, int first);
+bpi_short_flow *bpi_short_flow_of(const bpi_chain *chain, const bpi_short *kernels, int first,
+                                  int end, bpi_arena *memory);
+int bpi_short_flow_ops(const bpi_short_flow *flow);
+/* Returns the steps, with places: `at` is where every value of the chain is. */
+const bpi_short_step *bpi_short_flow_point(const bpi_short_flow *flow, void *const *at);
+
 /* How many elements an elementwise step is given: those of whole vectors, where there is room. */
 size_t bpi_short_count(const bpi_program *program, const bpi_step *step);
 /* The elements of the vectors that hold `count`. */

@@ -1,7 +1,8 @@
 /* The short form of a chain: its domain is one block of a few vectors. Kernels are given whole
  * vectors, so that none of them has a part to load or store: what lies in memory of the plan or of
  * a variable has room for that, everything else is copied first. Values that stay inside are in
- * buffers of a room that all chains share. A scaled term that is added is rounded once. */
+ * registers (short_flow.c), or in buffers of a room that all chains share. A scaled term that is
+ * added is rounded once. */
 #include "short.h"
 
 /* A call with all that it needs. */
@@ -39,7 +40,8 @@ typedef struct bpi_short_chain {
     short_rows *row;
     short_call *call;
     short_operand *operand;
-    int8_t *scalar; /* of an op that the next one takes up, see scalar_of; -1: it is a call */
+    int8_t *scalar; /* of an op that the next one takes up, see scalar_of; -1: none */
+    bpi_short_flow **flow; /* of an op: the flow that begins with it, or NULL */
 } bpi_short_chain;
 
 /* ---- which chains ---------------------------------------------------------------------------- */
@@ -100,14 +102,18 @@ static bpi_short_chain *new_short(bpi_program *p, const bpi_chain *c, const bpi_
     bpi_short_chain *s = bpi_arena_alloc(&p->memory, sizeof *s);
     short_operand *operand = bpi_arena_alloc(&p->memory, (size_t)c->inputs * sizeof *operand);
     int8_t *scalar = bpi_arena_alloc(&p->memory, (size_t)c->ops);
-    if (!s || !operand || !scalar)
+    bpi_short_flow **flow = bpi_arena_alloc(&p->memory, (size_t)c->ops * sizeof *flow);
+    if (!s || !operand || !scalar || !flow)
         return NULL;
+    for (int k = 0; k < c->ops; k++)
+        flow[k] = NULL;
     *s = (bpi_short_chain){.chain = c,
                            .kernels = kernels,
                            .count = count,
                            .n = bpi_short_vectors(kernels, dtype, count),
                            .operand = operand,
-                           .scalar = scalar};
+                           .scalar = scalar,
+                           .flow = flow};
     return s;
 }
 
@@ -177,20 +183,42 @@ static bool add_operand(bpi_program *p, const bpi_step *step, bpi_short_chain *s
     return true;
 }
 
-static void add_ops(bpi_short_chain *s, bp_dtype dtype) {
+/* An op that only scales what the next one adds, and that one. */
+static void add_scaled_op(bpi_short_chain *s, bp_dtype dtype, int k) {
     static const double plus = 1, minus = -1;
     const bpi_chain *c = s->chain;
+    const bool subtract = c->op[k + 1].map == bpi_map(BPI_MAP_SUB, dtype);
+    short_call *call = add_call(s, s->kernels->add_scaled, s->n, subtract ? &minus : &plus);
+    s->operand[c->op[k].x[s->scalar[k]]].at.address = &call->x[2];
+}
+
+/* The end of the ops from `first` on that are one flow; `first` itself where they are none. */
+static int end_of_flow(const bpi_short_chain *s, bp_dtype dtype, int first) {
+    const int most = bpi_short_flow_end(s->chain, s->kernels, dtype, first);
+    int end = first;
+    while (end < most && s->scalar[end] < 0)
+        end++;
+    return end - first > 1 ? end : first;
+}
+
+static bool add_ops(bpi_program *p, bpi_short_chain *s, bp_dtype dtype) {
+    const bpi_chain *c = s->chain;
+    bool ok = true;
     s->first_op = s->calls;
-    for (int k = 0; k < c->ops; k++) {
-        if (s->scalar[k] < 0) {
+    for (int k = 0; k < c->ops && ok; k++) {
+        const int end = end_of_flow(s, dtype, k);
+        if (end > k) {
+            s->flow[k] = bpi_short_flow_of(c, s->kernels, k, end, &p->memory);
+            add_call(s, s->kernels->flow, s->n, NULL);
+            ok = s->flow[k] != NULL;
+            k = end - 1;
+        } else if (s->scalar[k] < 0) {
             add_call(s, c->op[k].map, s->n, c->op[k].attr);
-            continue;
+        } else {
+            add_scaled_op(s, dtype, k++);
         }
-        const int scalar = c->op[k].x[s->scalar[k]];
-        const bool subtract = c->op[++k].map == bpi_map(BPI_MAP_SUB, dtype);
-        short_call *call = add_call(s, s->kernels->add_scaled, s->n, subtract ? &minus : &plus);
-        s->operand[scalar].at.address = &call->x[2];
     }
+    return ok;
 }
 
 static bool add_sum(bpi_program *p, bpi_short_chain *s, const bpi_chain_sum *sum) {
@@ -207,8 +235,7 @@ static bool fill(bpi_program *p, const bpi_step *step, bpi_short_chain *s, bp_dt
     bool ok = make_room(p, step, s, dtype);
     for (int k = 0; k < c->inputs && ok; k++)
         ok = add_operand(p, step, s, k);
-    if (ok)
-        add_ops(s, dtype);
+    ok = ok && add_ops(p, s, dtype);
     for (int k = 0; k < c->sums && ok; k++)
         ok = add_sum(p, s, &c->sum[k]);
     return ok;
@@ -301,21 +328,32 @@ static void point_operands(const bpi_short_chain *s, void *const *at) {
             s->row[row++].to = at[k];
 }
 
+/* Points the call of the ops from `k` on, and returns how many these are. */
+static int point_op(const bpi_short_chain *s, int k, void *const *at, short_call *call) {
+    const bpi_chain *c = s->chain;
+    const bpi_chain_op *op = &c->op[k], *next = op + 1;
+    if (s->flow[k]) {
+        call->x[0] = bpi_short_flow_point(s->flow[k], at);
+        return bpi_short_flow_ops(s->flow[k]);
+    }
+    if (s->scalar[k] >= 0) {
+        call->x[0] = at[op->x[1 - s->scalar[k]]];
+        call->x[1] = at[next->x[next->x[0] == c->inputs + k]];
+        call->y = at[c->inputs + k + 1];
+        return 2;
+    }
+    for (int i = 0; i < op->inputs; i++)
+        call->x[i] = at[op->x[i]];
+    call->y = at[c->inputs + k];
+    return 1;
+}
+
 static void point_ops(const bpi_instruction *code, void *const *at) {
     const bpi_short_chain *s = code->more;
     const bpi_chain *c = s->chain;
     short_call *call = s->call + s->first_op;
-    for (int k = 0; k < c->ops; k++, call++) {
-        const bpi_chain_op *op = &c->op[k];
-        for (int i = 0; i < op->inputs && s->scalar[k] < 0; i++)
-            call->x[i] = at[op->x[i]];
-        if (s->scalar[k] >= 0) {
-            const bpi_chain_op *next = &c->op[++k];
-            call->x[0] = at[op->x[1 - s->scalar[k - 1]]];
-            call->x[1] = at[next->x[next->x[0] == c->inputs + k - 1]];
-        }
-        call->y = at[c->inputs + k];
-    }
+    for (int k = 0; k < c->ops; call++)
+        k += point_op(s, k, at, call);
     for (int k = 0; k < c->sums; k++, call++) {
         call->x[0] = at[c->sum[k].value];
         call->y = code->results[c->sum[k].output];
