@@ -133,6 +133,72 @@ static void sums(bp_dtype dtype) {
 START_TEST(sums_of_columns_and_of_everything) { at_every_level(sums); }
 END_TEST
 
+/* ---- steps ----------------------------------------------------------------------------------- */
+
+static void check_equal(bp_dtype dtype, const void *x, const void *want, int64_t n) {
+    if (memcmp(x, want, (size_t)n * bp_dtype_size(dtype)) != 0)
+        ck_abort_msg("%s%s %s, %lld elements", at_hand, bpi_cpu_name(), bp_dtype_name(dtype),
+                     (long long)n);
+}
+
+/* An op between a load and a store: that of its kernel. */
+static void check_step(const bpi_short *kernels, bp_dtype dtype, const bpi_pipe_op *op, int64_t n) {
+    void *x[2] = {roomy(kernels, dtype, n), roomy(kernels, dtype, n)};
+    void *y = roomy(kernels, dtype, n), *want = roomy(kernels, dtype, n);
+    for (int second = 0; second < 2; second++) {
+        if (!(op->group & 1 << second))
+            continue;
+        const bpi_short_step steps[] = {
+            {kernels->load, x[second]}, {op->run, x[1 - second]}, {kernels->finish, y}};
+        bpi_format(at_hand, sizeof at_hand, "%s, operand %d at hand: ",
+                   bpi_map_name((enum bpi_map_slot)op->slot), second);
+        ck_assert(bpi_short_step_find(kernels, op->slot, 1 << second) == op->run);
+        ck_assert_int_eq(kernels->flow((size_t)n, (const void *[]){steps}, NULL, NULL), BP_OK);
+        bpi_map((enum bpi_map_slot)op->slot, dtype)((size_t)n, (const void *const *)x, want, NULL);
+        check_equal(dtype, y, want, n);
+        check_guard(kernels, dtype, n, y);
+    }
+    free(x[0]), free(x[1]), free(y), free(want);
+}
+
+static void steps(bp_dtype dtype) {
+    const bpi_short *kernels = bpi_short_for(dtype);
+    for (int k = 0; kernels && k < kernels->op_count; k++)
+        for (int64_t n = 1; n <= 40; n++)
+            check_step(kernels, dtype, &kernels->ops[k], n);
+}
+
+START_TEST(steps_give_the_bits_of_kernels) { at_every_level(steps); }
+END_TEST
+
+/* x is kept, its square stored, x taken back and its opposite stored. */
+static void kept(bp_dtype dtype) {
+    const bpi_short *kernels = bpi_short_for(dtype);
+    if (!kernels || kernels->op_count == 0)
+        return;
+    for (int64_t n = 1; n <= 40; n++) {
+        void *x = roomy(kernels, dtype, n), *want = roomy(kernels, dtype, n);
+        void *square = roomy(kernels, dtype, n), *y = roomy(kernels, dtype, n);
+        const bpi_short_step run[] = {
+            {kernels->load, x},
+            {kernels->keep, NULL},
+            {bpi_short_step_find(kernels, BPI_MAP_SQUARE, BPI_PIPE_FIRST), NULL},
+            {kernels->store, square},
+            {kernels->take_back, NULL},
+            {bpi_short_step_find(kernels, BPI_MAP_NEG, BPI_PIPE_FIRST), NULL},
+            {kernels->finish, y}};
+        kernels->flow((size_t)n, (const void *[]){run}, NULL, NULL);
+        bpi_map(BPI_MAP_SQUARE, dtype)((size_t)n, (const void *[]){x}, want, NULL);
+        check_equal(dtype, square, want, n);
+        bpi_map(BPI_MAP_NEG, dtype)((size_t)n, (const void *[]){x}, want, NULL);
+        check_equal(dtype, y, want, n);
+        free(x), free(want), free(square), free(y);
+    }
+}
+
+START_TEST(a_kept_vector_is_taken_back) { at_every_level(kept); }
+END_TEST
+
 /* ---- products -------------------------------------------------------------------------------- */
 
 /* What may follow a product: a bias, an update, a relu, something that is moved by the result. */
@@ -329,6 +395,49 @@ START_TEST(chains_of_every_size_are_as_naively) {
 }
 END_TEST
 
+/* How many flows the plan of a target has. */
+static int flows(bp_tensor *target) {
+    const bpi_program *p = program_of(&target, 1);
+    int count = 0;
+    for (size_t s = 0; s < p->step_count; s++) {
+        const bpi_instruction *code = &plan_of(&target, 1)->code[s];
+        const bpi_short_chain *chain = bpi_is_short_chain(code) ? code->more : NULL;
+        for (int k = 0; chain && k < chain->chain->ops; k++)
+            count += chain->flow[k] != NULL;
+    }
+    return count;
+}
+
+/* Values that the next op reads, that the next two read, that one reads twice, and that are read
+ * late; on either side of ops whose operands do not commute; with an op between that has no step. */
+static bp_tensor *shared_values(bp_tensor *x, bp_tensor *t, int form) {
+    bp_tensor *y = form % 2 ? bp_sigmoid(x) : bp_tanh(x), *e = bp_sub(y, t);
+    bp_tensor *square = bp_square(e), *scaled = bp_scale(e, 0.25);
+    bp_tensor *both = form / 2 % 2 ? bp_sub(square, scaled) : bp_div(scaled, bp_exp(square));
+    bp_tensor *twice = bp_mul(both, both), *late = bp_sub(x, bp_relu(bp_neg(twice)));
+    return form / 4 % 2 ? bp_add(bp_sub(late, e), y) : bp_sub(e, bp_mul(late, y));
+}
+
+START_TEST(ops_hand_values_on_as_naively) {
+    for (bp_dtype dtype = BP_F32; dtype <= BP_F64; dtype++)
+        for (int64_t n = 1; n <= 40; n++)
+            for (int form = 0; form < 8; form++) {
+                void *data[2];
+                bp_tensor *x = tight_input("x", dtype, BP_SHAPE(n), &data[0]);
+                bp_tensor *t = tight_input("t", dtype, BP_SHAPE(n), &data[1]);
+                bp_tensor *y = shared_values(x, t, form);
+                expect_as_naive(y);
+                expect_as_naive(bp_sum(bp_square(y), BP_ALL, false));
+                const bpi_short *kernels = bpi_short_for(dtype);
+                if (kernels && kernels->op_count > 0)
+                    ck_assert_int_gt(flows(y), 0);
+                expect_as_naive(bp_grad(bp_sum(y, BP_ALL, false), x));
+                bp_graph_reset(graph);
+                free(data[0]), free(data[1]);
+            }
+}
+END_TEST
+
 START_TEST(a_scalar_that_moves_is_read_where_it_is) {
     void *data[2], *later = exact(BP_F64, 1);
     bp_tensor *x = tight_input("x", BP_F64, BP_SHAPE(5), &data[0]);
@@ -395,9 +504,12 @@ int main(void) {
         arrays_are_copied_and_scalars_spread,
         scaled_terms_are_added_and_subtracted,
         sums_of_columns_and_of_everything,
+        steps_give_the_bits_of_kernels,
+        a_kept_vector_is_taken_back,
         products_of_every_shape_and_orientation,
         products_that_are_too_large_or_empty_have_no_short_form,
         chains_of_every_size_are_as_naively,
+        ops_hand_values_on_as_naively,
         a_scalar_that_moves_is_read_where_it_is,
         small_nets_train_as_naively,
     };
