@@ -48,6 +48,7 @@ void bp_graph_free(bp_graph *graph) {
     bpi_arena_free(&graph->own_types.arena);
     bpi_free(graph->own_types.table);
     bpi_free(graph->nodes);
+    bpi_free(graph->variables);
     bpi_name_free(&graph->names);
     bpi_text_free(&graph->text);
     bpi_free(graph);
@@ -61,6 +62,7 @@ void bp_graph_reset(bp_graph *graph) {
     bpi_arena_reset(&graph->arena);
     bpi_name_clear(&graph->names);
     graph->count = 0;
+    graph->variable_next = 0;
     graph->scope[0] = '\0';
     graph->scope_length = 0;
     graph->scope_depth = 0;
@@ -124,7 +126,7 @@ static uint64_t hash_type(const bp_type *type) {
 }
 
 static bool same_type(const bp_type *a, const bp_type *b) {
-    return a->dtype == b->dtype && bp_shape_equal(a->shape, b->shape);
+    return a->dtype == b->dtype && bpi_same_shape(&a->shape, &b->shape);
 }
 
 /* The place where a type is, or where it belongs. */

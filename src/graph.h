@@ -74,6 +74,7 @@ struct bpi_leaf {
 struct bpi_variable {
     bp_type type;
     void *data;     /* 64-byte aligned, stable address */
+    uint64_t hash;  /* of the name */
     uint64_t stamp; /* as leaf->stamp */
     bool trainable;
     bool alone; /* an allocation of its own; else in the arena of the model */
@@ -110,6 +111,10 @@ struct bp_graph {
     size_t count, capacity;
     bpi_leaf *leaves; /* those that own their data, or have done so */
     bpi_name_table names; /* of tensors */
+    /* The variables of this recording, and behind them those of the last one, in their order: it
+     * is likely to be the same, and then none has to be looked up. */
+    bpi_variable **variables;
+    size_t variable_count, variable_next, variable_capacity;
     char scope[256]; /* "encoder.layer1." */
     size_t scope_length;
     uint16_t scope_starts[BPI_MAX_SCOPES]; /* length of `scope` before each open one */
@@ -246,6 +251,7 @@ static inline bool bpi_same_shape(const bp_shape *a, const bp_shape *b) {
 
 /* Hashes for the tables of the library: FNV-1a over a string; and of a hash so far with a word. */
 uint64_t bpi_hash_text(const char *text);
+uint64_t bpi_hash_name(const char *name); /* for tables: of eight bytes at a time */
 static inline uint64_t bpi_hash_mix(uint64_t hash, uint64_t word) {
     hash = (hash ^ word) * 0x9E3779B97F4A7C15u; /* 2^64 / golden ratio: multiplicative hashing */
     return hash ^ hash >> 32;

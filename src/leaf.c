@@ -57,7 +57,7 @@ bp_tensor *bpi_record_leaf(bp_graph *graph, const bp_op *op, const bp_type *type
     const bp_type *interned = bpi_type_intern(graph, type);
     if (!leaf || !interned)
         return bpi_graph_fail(graph, BP_ERR_MEMORY, "%s: out of memory", op->name);
-    *leaf = (bpi_leaf){.kind = kind, .stamp = bpi_clock(graph->model)};
+    *leaf = (bpi_leaf){.kind = kind}; /* nothing that was computed so far depends on it */
     bpi_node *node = bpi_node_append(graph, op, NULL, 0, NULL, &interned, 1, leaf);
     if (!node)
         return NULL;
@@ -264,27 +264,52 @@ static bp_tensor *shared_variable(bp_graph *graph, bp_tensor *known, const char 
     return known;
 }
 
+/* The variable that the last recording had at this place, if it has this name. */
+static bpi_variable *recall(const bp_graph *graph, const char *name) {
+    if (graph->variable_next >= graph->variable_count)
+        return NULL;
+    bpi_variable *variable = graph->variables[graph->variable_next];
+    return strcmp(variable->name, name) == 0 ? variable : NULL;
+}
+
+static bool remember(bp_graph *graph, bpi_variable *variable) {
+    const size_t at = graph->variable_next;
+    if (!bpi_grow((void **)&graph->variables, &graph->variable_capacity, at,
+                  sizeof *graph->variables))
+        return false;
+    graph->variables[at] = variable;
+    graph->variable_next = at + 1;
+    graph->variable_count = at < graph->variable_count ? graph->variable_count : at + 1;
+    return true;
+}
+
 /* Finds the variable in the model or makes it; NULL with the failure kept. */
 static bpi_variable *find_or_make(bp_graph *graph, const char *name, uint64_t hash,
                                   const bp_type *type, bp_init init, bool trainable) {
     bp_model *model = graph->model;
     bpi_variable *variable = bpi_variable_find(model, name, hash);
-    if (!variable) {
-        model->why.status = BP_OK;
-        model->why.text[0] = '\0';
-        variable = bpi_variable_new(model, name, hash, type, init, trainable);
-        if (!variable)
-            return bpi_graph_fail(graph, model->why.status, "%s", model->why.text);
-    }
-    if (variable->type.dtype == type->dtype && bp_shape_equal(variable->type.shape, type->shape))
+    if (variable)
         return variable;
+    model->why.status = BP_OK;
+    model->why.text[0] = '\0';
+    variable = bpi_variable_new(model, name, hash, type, init, trainable);
+    return variable ? variable : bpi_graph_fail(graph, model->why.status, "%s", model->why.text);
+}
+
+static bool has_type(const bpi_variable *variable, const bp_type *type) {
+    return variable->type.dtype == type->dtype &&
+           bpi_same_shape(&variable->type.shape, &type->shape);
+}
+
+static void *fail_type(bp_graph *graph, const bpi_variable *variable, const bp_type *type) {
     char had[BPI_SHAPE_TEXT], wanted[BPI_SHAPE_TEXT];
     return bpi_graph_fail(
         graph, BP_ERR_SHAPE,
         "parameter \"%s\": the model has it as %s %s, this recording wants %s %s; use "
         "another name for another layer",
-        name, bp_dtype_name(variable->type.dtype), bpi_shape_text(&variable->type.shape, had),
-        bp_dtype_name(type->dtype), bpi_shape_text(&type->shape, wanted));
+        variable->name, bp_dtype_name(variable->type.dtype),
+        bpi_shape_text(&variable->type.shape, had), bp_dtype_name(type->dtype),
+        bpi_shape_text(&type->shape, wanted));
 }
 
 static bp_tensor *record_variable(bp_graph *graph, const char *name, const bp_type *type,
@@ -293,21 +318,26 @@ static bp_tensor *record_variable(bp_graph *graph, const char *name, const bp_ty
         return NULL;
     if (!name || !name[0])
         return bpi_graph_fail(graph, BP_ERR_ARGUMENT, "parameter: give it a name");
-    if (!valid_type(graph, "parameter", name, type))
-        return NULL;
     char full[2 * sizeof graph->scope];
     size_t bytes = strlen(name) + 1;
     if (graph->scope_length + bytes > sizeof full)
         return bpi_graph_fail(graph, BP_ERR_NAME, "parameter \"%s\": the name is too long", name);
     memcpy(full, graph->scope, graph->scope_length);
     memcpy(full + graph->scope_length, name, bytes);
-    uint64_t hash = bpi_hash_text(full);
+    bpi_variable *variable = recall(graph, full);
+    bool right = variable && has_type(variable, type);
+    if (!right && !valid_type(graph, "parameter", name, type))
+        return NULL;
+    const uint64_t hash = variable ? variable->hash : bpi_hash_name(full);
     bp_tensor *known = bpi_find_name(graph, full, hash);
     if (known)
         return shared_variable(graph, known, full, type);
-    bpi_variable *variable = find_or_make(graph, full, hash, type, init, trainable);
-    if (!variable)
+    if (!variable && !(variable = find_or_make(graph, full, hash, type, init, trainable)))
         return NULL;
+    if (!right && !has_type(variable, type))
+        return fail_type(graph, variable, type);
+    if (!remember(graph, variable))
+        return bpi_graph_fail(graph, BP_ERR_MEMORY, "parameter \"%s\": out of memory", full);
     bpi_leaf *leaf = NULL;
     bp_tensor *tensor = bpi_record_leaf(graph, &bpi_op_variable, type, BPI_VARIABLE, &leaf);
     if (!tensor)

@@ -108,6 +108,8 @@ static bpi_variable *make_variable(bp_model *model, const char *name, const bp_t
 bpi_variable *bpi_variable_new(bp_model *model, const char *name, uint64_t hash,
                                const bp_type *type, bp_init init, bool trainable) {
     bpi_variable *variable = make_variable(model, name, type, trainable);
+    if (variable)
+        variable->hash = hash;
     if (variable &&
         bpi_init_fill(init, model->seed, name, type, variable->data, &model->why) != BP_OK) {
         free_variable(variable);
@@ -135,7 +137,7 @@ const char *bp_model_name(const bp_model *model, int index) {
 }
 
 static bpi_variable *find_named(const bp_model *model, const char *name) {
-    return model && name ? bpi_variable_find(model, name, bpi_hash_text(name)) : NULL;
+    return model && name ? bpi_variable_find(model, name, bpi_hash_name(name)) : NULL;
 }
 
 bool bp_model_type(const bp_model *model, const char *name, bp_type *type) {

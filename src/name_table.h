@@ -18,7 +18,7 @@ typedef struct bpi_name_table {
     size_t size, count; /* places, a power of two or 0, and how many are taken */
 } bpi_name_table;
 
-/* Returns the thing of a name whose bpi_hash_text is `hash`; NULL when there is none. */
+/* Returns the thing of a name whose bpi_hash_name is `hash`; NULL when there is none. */
 void *bpi_name_find(const bpi_name_table *table, const char *name, uint64_t hash);
 /* Adds a thing, whose name has to stay where it is, unless another has that name. Returns the one
  * that has it then; NULL without memory. */

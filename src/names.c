@@ -8,7 +8,7 @@ bp_tensor *bpi_find_name(const bp_graph *graph, const char *name, uint64_t hash)
 }
 
 bp_tensor *bp_find(bp_graph *graph, const char *name) {
-    return graph && name ? bpi_find_name(graph, name, bpi_hash_text(name)) : NULL;
+    return graph && name ? bpi_find_name(graph, name, bpi_hash_name(name)) : NULL;
 }
 
 bp_tensor *bpi_take_name(bp_tensor *tensor, const char *name, uint64_t hash) {
@@ -36,7 +36,7 @@ bp_tensor *bp_named(bp_tensor *tensor, const char *name) {
     const char *own = bpi_arena_text(&graph->arena, name);
     if (!own)
         return bpi_graph_fail(graph, BP_ERR_MEMORY, "out of memory for the name \"%s\"", name);
-    return bpi_take_name(tensor, own, bpi_hash_text(own));
+    return bpi_take_name(tensor, own, bpi_hash_name(own));
 }
 
 void bp_share(bp_graph *graph, bool allowed) {

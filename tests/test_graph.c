@@ -160,6 +160,31 @@ START_TEST(the_next_recording_finds_the_parameter) {
 }
 END_TEST
 
+/* Whatever the last recording had at the same place. */
+START_TEST(parameters_are_found_in_any_order) {
+    static const char *const orders[] = {"abc", "abc", "ba", "cab", "b", "dabc", "abcd", ""};
+    const bpi_variable *variable[4] = {NULL};
+    for (int k = 0; *orders[k]; k++) {
+        for (const char *at = orders[k]; *at; at++) {
+            const char name[2] = {*at, '\0'};
+            bp_tensor *p = bp_parameter(graph, name, BP_F32, BP_SHAPE(*at - 'a' + 1),
+                                        bp_init_zeros());
+            ck_assert_msg(p != NULL, "%s", bp_error(graph));
+            const bpi_variable **known = &variable[*at - 'a'];
+            *known = *known ? *known : p->node->leaf->variable;
+            ck_assert_ptr_eq(p->node->leaf->variable, *known);
+            ck_assert_ptr_eq(bp_find(graph, name), p);
+            ck_assert_str_eq((*known)->name, name);
+        }
+        bp_graph_reset(graph);
+    }
+    ck_assert_int_eq(bp_model_count(model), 4);
+    bp_parameter(graph, "a", BP_F32, BP_SHAPE(1), bp_init_zeros());
+    ck_assert_ptr_null(bp_parameter(graph, "b", BP_F32, BP_SHAPE(5), bp_init_zeros()));
+    ck_assert_ptr_nonnull(strstr(bp_error(graph), "has it as f32 [2]"));
+}
+END_TEST
+
 START_TEST(a_reset_forgets_tensors_names_and_the_failure) {
     bp_input(graph, "x", BP_F32, BP_SHAPE(1));
     bp_input(graph, "x", BP_F32, BP_SHAPE(1));
@@ -453,6 +478,7 @@ int main(void) {
         scopes_that_are_too_deep_fail,
         a_parameter_is_recorded_once_unless_shared,
         the_next_recording_finds_the_parameter,
+        parameters_are_found_in_any_order,
         a_reset_forgets_tensors_names_and_the_failure,
         the_first_failure_is_kept,
         the_textbook_mistake_suggests_the_outer_product,

@@ -124,9 +124,9 @@ static bp_status make_plan(compilation *c) {
         return fail_memory(c);
     for (size_t k = 0; k < s->leaf_count; k++)
         plan->pointed[k].bytes = bpi_type_bytes(s->leaves[k]->type);
+    plan->hash = bpi_structure_hash(s);
     take_words(s, plan);
     plan->key_words = c->request->key_words;
-    plan->hash = s->hash;
     plan->random = s->random;
     plan->effects = s->effects;
     plan->executor = c->graph->executor;

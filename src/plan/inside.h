@@ -31,7 +31,6 @@ typedef struct bpi_structure {
     bpi_closure closure; /* the nodes that it is of: until the next traversal of the graph */
     uint64_t *words;     /* the structure, then request->key */
     size_t count, capacity;
-    uint64_t hash;
     const bp_tensor **leaves; /* also the variables: they say when a value is stale */
     size_t leaf_count, leaf_capacity;
     bool random;  /* depends on the model's seed and step */
@@ -40,6 +39,7 @@ typedef struct bpi_structure {
 
 /* Fills `structure`, reusing its memory. */
 bp_status bpi_structure_of(bp_graph *graph, const bpi_request *request, bpi_structure *structure);
+uint64_t bpi_structure_hash(const bpi_structure *structure); /* of the words */
 void bpi_structure_free(bpi_structure *structure);
 /* Tells whether a leaf is a constant so small that its bytes belong to the structure. */
 bool bpi_is_small_constant(const bpi_node *node);

@@ -30,7 +30,7 @@ static bool is_bound_to(const bpi_plan *plan, const bp_graph *graph, const bpi_r
 }
 
 static bool has_structure(const bpi_plan *plan, const bpi_structure *structure) {
-    return plan->hash == structure->hash && plan->word_count == structure->count &&
+    return plan->word_count == structure->count &&
            memcmp(plan->words, structure->words, structure->count * sizeof *plan->words) == 0;
 }
 
@@ -52,9 +52,14 @@ static bpi_plan *find_bound(bpi_plans *plans, const bp_graph *graph, const bpi_r
     return NULL;
 }
 
+/* Most often it is the plan of the last run, which is found without a hash. */
 static bpi_plan *find_equal(bpi_plans *plans) {
-    for (bpi_plan **link = &plans->first; *link; link = &(*link)->next)
-        if (has_structure(*link, &plans->structure))
+    const bpi_structure *structure = &plans->structure;
+    if (!plans->first || has_structure(plans->first, structure))
+        return plans->first;
+    const uint64_t hash = bpi_structure_hash(structure);
+    for (bpi_plan **link = &plans->first->next; *link; link = &(*link)->next)
+        if ((*link)->hash == hash && has_structure(*link, structure))
             return use(plans, link);
     return NULL;
 }

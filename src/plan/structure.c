@@ -108,16 +108,24 @@ static bool put_request(bpi_structure *s, const bp_graph *graph, const bpi_reque
     return put_bytes(s, request->key, request->key_words * sizeof *request->key);
 }
 
+static inline void add_word(uint64_t *hash, uint64_t word) {
+    *hash = (*hash ^ word) * 0x9E3779B97F4A7C15u;
+    *hash ^= *hash >> 32;
+}
+
 /* Four words at a time, so that multiplications overlap; full comparison follows on a hit. */
 static uint64_t hash_words(const uint64_t *words, size_t count) {
-    const uint64_t odd = 0x9E3779B97F4A7C15u;
-    uint64_t h[4] = {count, 1, 2, 3};
-    for (size_t k = 0; k < count; k++) {
-        uint64_t *lane = &h[k & 3];
-        *lane = (*lane ^ words[k]) * odd;
-        *lane ^= *lane >> 32;
+    uint64_t a = count, b = 1, c = 2, d = 3;
+    size_t k = 0;
+    for (; k + 4 <= count; k += 4) {
+        add_word(&a, words[k]);
+        add_word(&b, words[k + 1]);
+        add_word(&c, words[k + 2]);
+        add_word(&d, words[k + 3]);
     }
-    return bpi_hash_mix(bpi_hash_mix(h[0], h[1]), bpi_hash_mix(h[2], h[3]));
+    for (; k < count; k++)
+        add_word(&a, words[k]);
+    return bpi_hash_mix(bpi_hash_mix(a, b), bpi_hash_mix(c, d));
 }
 
 bp_status bpi_structure_of(bp_graph *graph, const bpi_request *request, bpi_structure *s) {
@@ -136,9 +144,10 @@ bp_status bpi_structure_of(bp_graph *graph, const bpi_request *request, bpi_stru
                        closure->count);
         return BP_ERR_MEMORY;
     }
-    s->hash = hash_words(s->words, s->count);
     return BP_OK;
 }
+
+uint64_t bpi_structure_hash(const bpi_structure *s) { return hash_words(s->words, s->count); }
 
 void bpi_structure_free(bpi_structure *structure) {
     bpi_free(structure->closure.nodes);
