@@ -167,8 +167,8 @@ START_TEST(parameters_are_found_in_any_order) {
     for (int k = 0; *orders[k]; k++) {
         for (const char *at = orders[k]; *at; at++) {
             const char name[2] = {*at, '\0'};
-            bp_tensor *p = bp_parameter(graph, name, BP_F32, BP_SHAPE(*at - 'a' + 1),
-                                        bp_init_zeros());
+            bp_tensor *p =
+                bp_parameter(graph, name, BP_F32, BP_SHAPE(*at - 'a' + 1), bp_init_zeros());
             ck_assert_msg(p != NULL, "%s", bp_error(graph));
             const bpi_variable **known = &variable[*at - 'a'];
             *known = *known ? *known : p->node->leaf->variable;

@@ -150,8 +150,8 @@ static void check_step(const bpi_short *kernels, bp_dtype dtype, const bpi_pipe_
             continue;
         const bpi_short_step steps[] = {
             {kernels->load, x[second]}, {op->run, x[1 - second]}, {kernels->finish, y}};
-        bpi_format(at_hand, sizeof at_hand, "%s, operand %d at hand: ",
-                   bpi_map_name((enum bpi_map_slot)op->slot), second);
+        bpi_format(at_hand, sizeof at_hand,
+                   "%s, operand %d at hand: ", bpi_map_name((enum bpi_map_slot)op->slot), second);
         ck_assert(bpi_short_step_find(kernels, op->slot, 1 << second) == op->run);
         ck_assert_int_eq(kernels->flow((size_t)n, (const void *[]){steps}, NULL, NULL), BP_OK);
         bpi_map((enum bpi_map_slot)op->slot, dtype)((size_t)n, (const void *const *)x, want, NULL);
@@ -260,8 +260,7 @@ static void check_results(const bpi_short *kernels, bp_dtype dtype, const bpi_pr
     check_guard(kernels, dtype, p->m * p->n, o->y[1]);
 }
 
-static void check_product(const bpi_short *kernels, bp_dtype dtype, const bpi_product *p,
-                          int how) {
+static void check_product(const bpi_short *kernels, bp_dtype dtype, const bpi_product *p, int how) {
     _Alignas(64) static char sums[BPI_SHORT_SUMS];
     bpi_short_product s;
     bpi_format(at_hand, sizeof at_hand, "%lldx%lldx%lld%s%s, how %d: ", (long long)p->m,
@@ -472,15 +471,15 @@ static double trained(bp_executor executor, const bp_sgd_config *config, const i
     for (int step = 0; step < 3; step++)
         ck_assert_msg(bp_step(sgd, loss) == BP_OK, "%s", bp_error(g));
     double item = bp_item(loss);
-    ck_assert_int_eq(
-        bp_model_read(m, "hidden.weight", weights, (size_t)count * sizeof *weights), BP_OK);
+    ck_assert_int_eq(bp_model_read(m, "hidden.weight", weights, (size_t)count * sizeof *weights),
+                     BP_OK);
     bp_graph_free(g);
     bp_model_free(m);
     return item;
 }
 
 START_TEST(small_nets_train_as_naively) {
-    static const int64_t sizes[][4] = {{4, 2, 4, 1},  {1, 1, 1, 1},  {3, 2, 3, 2},   {5, 3, 7, 3},
+    static const int64_t sizes[][4] = {{4, 2, 4, 1},  {1, 1, 1, 1},  {3, 2, 3, 2},    {5, 3, 7, 3},
                                        {8, 4, 8, 1},  {13, 5, 9, 4}, {16, 16, 16, 8}, {17, 2, 2, 1},
                                        {4, 2, 17, 1}, {2, 8, 16, 5}};
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)

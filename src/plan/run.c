@@ -134,7 +134,8 @@ static __attribute__((noinline)) bp_status point_all(bp_graph *graph, bpi_plan *
 static __attribute__((noinline)) bp_status tell(const bpi_plan *plan, const bpi_instruction *failed,
                                                 bp_status status, bp_failure *why) {
     if (failed)
-        return bpi_step_fail(&plan->program, &plan->program.steps[failed - plan->code], status, why);
+        return bpi_step_fail(&plan->program, &plan->program.steps[failed - plan->code], status,
+                             why);
     return bpi_fail(why, status, "out of memory for a profile");
 }
 

@@ -229,7 +229,7 @@ bool bpi_short_chain_emit(bpi_program *p, const bpi_step *step, bpi_instruction 
         buffers += c->buffer[k] < 0 && s->operand[k].how == BY_CALL;
     const size_t bytes = (size_t)buffers * c->buffer_bytes;
     *room = bytes > *room ? bytes : *room;
-    to->run = s->rows > 0     ? bpi_short_run_chain
+    to->run = s->rows > 0    ? bpi_short_run_chain
               : s->calls > 1 ? bpi_short_run_calls
                              : bpi_short_run_call;
     to->more = s;
