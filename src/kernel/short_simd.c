@@ -159,7 +159,7 @@ static inline void finish_vector(const bpi_short_product *p, factors f, vec valu
 }
 
 /* Does with the sums of all elements what follows the product. */
-static inline void finish(const bpi_short_product *p, const void *const *x, void *const *y) {
+APART void finish(const bpi_short_product *p, const void *const *x, void *const *y) {
     const real *sums = p->sums;
     const factors f = factors_of(p, x);
     real *c = y[0], *moved = p->moved ? y[1] : y[0];
@@ -236,8 +236,8 @@ static bp_status dots(const bpi_short_product *p, const void *const *x, void *co
     const size_t part = (size_t)p->k;
     const real *b = x[p->b], *bias = bias_at(p, x);
     const vec a = load_row(x[p->a], part);
-    size_t at = 0;
-    for (int left = p->n; left > 0; at += LANES) {
+    real *c = p->finishes ? p->sums : y[0];
+    for (int left = p->n; left > 0; c += LANES) {
         const size_t columns = left < LANES ? (size_t)left : LANES;
         vec_quarter total[LANES / QUARTER];
         for (int q = 0; q < LANES / QUARTER; q++, left -= QUARTER) {
@@ -252,9 +252,11 @@ static bp_status dots(const bpi_short_product *p, const void *const *x, void *co
             }
             total[q] = v_sums(dot);
         }
-        put(p, x, y, at, v_add(v_of_quarters(total), bias_of(p, bias, columns)));
+        v_store(c, v_add(v_of_quarters(total), bias_of(p, bias, columns)));
         bias = bias && !p->column ? bias + LANES : bias;
     }
+    if (p->finishes)
+        finish(p, x, y);
     return BP_OK;
 }
 
