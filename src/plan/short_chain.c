@@ -166,33 +166,22 @@ static void add_scaled_op(bpi_short_chain *s, bp_dtype dtype, int k) {
     s->operand[c->op[k].x[s->scalar[k]]].at.address = &call->x[2];
 }
 
-/* The end of the ops from `first` on that are one flow; `first` itself where they are none. */
-static int end_of_flow(const bpi_short_chain *s, bp_dtype dtype, int first) {
-    const int most = bpi_short_flow_end(s->chain, s->kernels, dtype, first);
-    int end = first;
-    while (end < most && s->scalar[end] < 0)
-        end++;
-    return end - first > 1 ? end : first;
-}
-
 static bool add_ops(bpi_program *p, bpi_short_chain *s, bp_dtype dtype) {
     const bpi_chain *c = s->chain;
-    bool ok = true;
     s->first_op = s->calls;
-    for (int k = 0; k < c->ops && ok; k++) {
-        const int end = end_of_flow(s, dtype, k);
-        if (end > k) {
-            s->flow[k] = bpi_short_flow_of(c, s->kernels, k, end, &p->memory);
+    for (int k = 0; k < c->ops; k++) {
+        if (!bpi_short_flow_of(s, dtype, k, &p->memory))
+            return false;
+        if (s->flow[k]) {
             add_call(s, s->kernels->flow, s->n, NULL);
-            ok = s->flow[k] != NULL;
-            k = end - 1;
+            k += bpi_short_flow_ops(s->flow[k]) - 1;
         } else if (s->scalar[k] < 0) {
             add_call(s, c->op[k].map, s->n, c->op[k].attr);
         } else {
             add_scaled_op(s, dtype, k++);
         }
     }
-    return ok;
+    return true;
 }
 
 static bool add_sum(bpi_program *p, bpi_short_chain *s, const bpi_chain_sum *sum) {

@@ -1,7 +1,11 @@
 /* Ops of a short chain that have steps (kernel/short.h) and follow one another: what one hands to the
  * next stays in a register, as does a value that both the next one and the one after it read. All
  * others are stored, and read where they are. */
+#include <string.h>
+
 #include "short.h"
+
+enum { MOST_STEPS = 5 * BPI_CHAIN_OPS }; /* of an op: get the operand, keep it, the op, a store */
 
 struct bpi_short_flow {
     int first, end; /* ops of the chain */
@@ -10,77 +14,111 @@ struct bpi_short_flow {
     uint8_t *value; /* of each step: what it reads or writes */
 };
 
-enum { STEPS_OF_OP = 5 }; /* at most: get the operand, keep it, the op, a store */
+/* A flow that is being made: also how often ops and sums of the chain read every value, and the
+ * step of each op whose first operand is at hand. */
+typedef struct making {
+    const bpi_chain *c;
+    const bpi_short *kernels;
+    bpi_short_flow flow;
+    int now, kept; /* the values in the registers; -1: none */
+    bpi_short_step step[MOST_STEPS];
+    uint8_t value[MOST_STEPS];
+    uint8_t reads[BPI_CHAIN_INPUTS + BPI_CHAIN_OPS];
+    bpi_pipe_fn *run[BPI_CHAIN_OPS];
+} making;
 
-int bpi_short_flow_end(const bpi_chain *c, const bpi_short *kernels, bp_dtype dtype, int first) {
+/* Finds the steps of the ops from `first` on that have one, as far as they follow one another. */
+static void find_steps(making *m, bp_dtype dtype, const int8_t *scalar, int first) {
+    const bpi_chain *c = m->c;
     int k = first;
-    while (k < c->ops && c->op[k].dtype == dtype &&
-           bpi_short_step_find(kernels, c->op[k].slot, BPI_PIPE_FIRST))
+    while (k < c->ops && c->op[k].dtype == dtype && scalar[k] < 0 &&
+           (m->run[k] = bpi_short_step_find(m->kernels, c->op[k].slot, BPI_PIPE_FIRST)))
         k++;
-    return k;
+    m->flow.first = first;
+    m->flow.end = k;
+}
+
+static void count_reads(making *m) {
+    const bpi_chain *c = m->c;
+    memset(m->reads, 0, sizeof m->reads);
+    for (int k = 0; k < c->ops; k++)
+        for (int i = 0; i < c->op[k].inputs; i++)
+            m->reads[c->op[k].x[i]]++;
+    for (int k = 0; k < c->sums; k++)
+        m->reads[c->sum[k].value]++;
 }
 
 static bool reads(const bpi_chain_op *op, int value) {
     return op->x[0] == value || (op->inputs == 2 && op->x[1] == value);
 }
 
-static void add_step(bpi_short_flow *f, bpi_pipe_fn *run, int value) {
-    f->value[f->steps] = (uint8_t)value;
-    f->step[f->steps++].run = run;
+static void add_step(making *m, bpi_pipe_fn *run, int value) {
+    m->value[m->flow.steps] = (uint8_t)value;
+    m->step[m->flow.steps++].run = run;
 }
-
-/* What the registers have: the value at hand, and the one that is kept; -1: none. */
-typedef struct held {
-    int now, kept;
-} held;
 
 /* Makes an operand of `op` the value at hand, whichever is the least trouble. */
-static void get_operand(bpi_short_flow *f, const bpi_short *kernels, const bpi_chain_op *op,
-                        held *h) {
-    if (h->now >= 0 && reads(op, h->now))
+static void get_operand(making *m, const bpi_chain_op *op) {
+    if (m->now >= 0 && reads(op, m->now))
         return;
-    if (h->kept >= 0 && reads(op, h->kept)) {
-        add_step(f, kernels->take_back, h->kept);
-        h->now = h->kept;
+    if (m->kept >= 0 && reads(op, m->kept)) {
+        add_step(m, m->kernels->take_back, m->kept);
+        m->now = m->kept;
         return;
     }
-    add_step(f, kernels->load, op->x[0]);
-    h->now = op->x[0];
+    add_step(m, m->kernels->load, op->x[0]);
+    m->now = op->x[0];
 }
 
-static void add_op(bpi_short_flow *f, const bpi_chain *c, const bpi_short *kernels, int k,
-                   held *h) {
-    const bpi_chain_op *op = &c->op[k], *next = k + 1 < f->end ? op + 1 : NULL;
-    const int value = c->inputs + k;
-    get_operand(f, kernels, op, h);
-    if (next && reads(next, h->now) && !reads(next, value) && h->kept != h->now) {
-        add_step(f, kernels->keep, h->now);
-        h->kept = h->now;
+static void add_op(making *m, int k) {
+    const bpi_chain_op *op = &m->c->op[k], *next = k + 1 < m->flow.end ? op + 1 : NULL;
+    const int value = m->c->inputs + k;
+    get_operand(m, op);
+    if (next && reads(next, m->now) && !reads(next, value) && m->kept != m->now) {
+        add_step(m, m->kernels->keep, m->now);
+        m->kept = m->now;
     }
-    const int second = op->x[0] != h->now;
-    const int other = op->inputs == 2 ? op->x[1 - second] : h->now;
-    add_step(f, bpi_short_step_find(kernels, op->slot, 1 << second), other);
-    h->now = value;
+    const bool second = op->x[0] != m->now;
+    const int other = op->inputs == 2 ? op->x[1 - second] : m->now;
+    add_step(m, second ? bpi_short_step_find(m->kernels, op->slot, BPI_PIPE_SECOND) : m->run[k],
+             other);
+    m->now = value;
     const bool handed_on = next && op->output < 0 && reads(next, value);
     if (!next)
-        add_step(f, kernels->finish, value);
-    else if (!handed_on || bpi_chain_reads(c, value) != 1)
-        add_step(f, kernels->store, value);
+        add_step(m, m->kernels->finish, value);
+    else if (!handed_on || m->reads[value] != 1)
+        add_step(m, m->kernels->store, value);
 }
 
-bpi_short_flow *bpi_short_flow_of(const bpi_chain *c, const bpi_short *kernels, int first, int end,
-                                  bpi_arena *memory) {
-    const size_t most = (size_t)(end - first) * STEPS_OF_OP;
+/* A copy that lasts, or NULL. */
+static bpi_short_flow *keep_flow(const making *m, bpi_arena *memory) {
+    const size_t steps = (size_t)m->flow.steps;
     bpi_short_flow *f = bpi_arena_alloc(memory, sizeof *f);
-    bpi_short_step *step = bpi_arena_alloc(memory, most * sizeof *step);
-    uint8_t *value = bpi_arena_alloc(memory, most);
+    bpi_short_step *step = bpi_arena_alloc(memory, steps * sizeof *step);
+    uint8_t *value = bpi_arena_alloc(memory, steps);
     if (!f || !step || !value)
         return NULL;
-    *f = (bpi_short_flow){.first = first, .end = end, .step = step, .value = value};
-    held h = {-1, -1};
-    for (int k = first; k < end; k++)
-        add_op(f, c, kernels, k, &h);
+    *f = m->flow;
+    f->step = memcpy(step, m->step, steps * sizeof *step);
+    f->value = memcpy(value, m->value, steps);
     return f;
+}
+
+bool bpi_short_flow_of(const bpi_short_chain *s, bp_dtype dtype, int first, bpi_arena *memory) {
+    making m;
+    m.c = s->chain;
+    m.kernels = s->kernels;
+    m.flow.steps = 0;
+    m.now = m.kept = -1;
+    s->flow[first] = NULL;
+    find_steps(&m, dtype, s->scalar, first);
+    if (m.flow.end - first < 2)
+        return true;
+    count_reads(&m);
+    for (int k = first; k < m.flow.end; k++)
+        add_op(&m, k);
+    s->flow[first] = keep_flow(&m, memory);
+    return s->flow[first] != NULL;
 }
 
 const bpi_short_step *bpi_short_flow_point(const bpi_short_flow *f, void *const *at) {
