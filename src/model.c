@@ -46,7 +46,7 @@ void bp_seed(bp_model *model, uint64_t seed) {
 void bp_tick(bp_model *model) {
     if (!model)
         return;
-    model->step++;
+    model->step++; /* without a lock, as the clock: nobody else uses the model meanwhile */
     model->step_stamp = atomic_load_explicit(&model->clock, memory_order_relaxed) + 1;
     atomic_store_explicit(&model->clock, model->step_stamp, memory_order_relaxed);
 }

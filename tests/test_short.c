@@ -408,7 +408,7 @@ static int flows(bp_tensor *target) {
 }
 
 /* Values that the next op reads, that the next two read, that one reads twice, and that are read
- * late; on either side of ops whose operands do not commute; with an op between that has no step. */
+ * late; on either side of ops whose operands do not commute; with an op that has no step. */
 static bp_tensor *shared_values(bp_tensor *x, bp_tensor *t, int form) {
     bp_tensor *y = form % 2 ? bp_sigmoid(x) : bp_tanh(x), *e = bp_sub(y, t);
     bp_tensor *square = bp_square(e), *scaled = bp_scale(e, 0.25);

@@ -165,7 +165,7 @@ BP_API void bp_set_threads(bp_graph *graph, int threads);
  * and that random ops (dropout) of the model's graphs draw from. */
 BP_API void bp_seed(bp_model *model, uint64_t seed);
 /* Advances the step counter of the model, so that random ops draw anew. Stepping an optimizer does
- * it too; nothing else does. */
+ * it too; nothing else does. Excludes other uses of the model, as stepping does. */
 BP_API void bp_tick(bp_model *model);
 
 /* Returns the plan for these targets as text: a line per instruction with operands, arena offsets,

@@ -47,8 +47,8 @@ enum bpi_short_kind {
 };
 
 /* Ops in a row, through which one vector after the other goes in a register: threaded code, as are
- * pipes (pipe.h). A step applies an op to the vector at hand, whose other operand it reads; or loads
- * or stores it; or keeps it in a second register; or takes it back from there. */
+ * pipes (pipe.h). A step applies an op to the vector at hand, whose other operand it reads; or
+ * loads or stores it; or keeps it in a second register; or takes it back from there. */
 typedef struct bpi_short_step {
     bpi_pipe_fn *run;
     void *at; /* an array: the other operand, or what is loaded or stored */

@@ -10,12 +10,15 @@
 
 /* ---- vectors made of parts of others --------------------------------------------------------- */
 
-/* A vector whose halves are the low half of `a`, and `high`. */
+/* A vector that begins with a quarter, the other lanes 0. */
 #if BPI_VEC_BITS == 256 && BPI_BITS == 32
 #define V_OF_QUARTER(a) simde_mm256_zextps128_ps256(a)
 #elif BPI_VEC_BITS == 256
 #define V_OF_QUARTER(a) simde_mm256_zextpd128_pd256(a)
-#elif BPI_VEC_BITS == 512 && BPI_BITS == 32
+#endif
+
+/* A vector whose halves are the low half of `a`, and `high`. */
+#if BPI_VEC_BITS == 512 && BPI_BITS == 32
 #define V_WITH_HIGH(a, high) simde_mm512_insertf32x8(a, high, 1)
 #define V_OF_HALF(a) simde_mm512_castps256_ps512(a)
 #elif BPI_VEC_BITS == 512
@@ -46,8 +49,8 @@ static inline vec v_of_quarters(const vec_quarter *q) {
 #endif
 }
 
-/* The first `part` lanes of a row, the others 0. Half a vector is loaded as such: it lies within one
- * that has just been stored, which a load with a mask may not, and then would have to wait for. */
+/* The first `part` lanes of a row, the others 0. Half a vector is loaded as such: it lies within
+ * one that has just been stored, which a load with a mask may not, and then would have to wait. */
 static inline vec load_row(const real *x, size_t part) {
 #if BPI_VEC_BITS == 256
     if (2 * part == LANES)

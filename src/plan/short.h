@@ -57,8 +57,8 @@ const void **bpi_short_chain_operand(const bpi_instruction *code, int k);
 
 /* Ops of a short chain that run in registers (short_flow.c). */
 typedef struct bpi_short_flow bpi_short_flow;
-/* Makes a flow of the ops from `first` on, as many as can be one: chain->flow[first], NULL where that
- * is not several. False without memory. */
+/* Makes a flow of the ops from `first` on, as many as can be one: chain->flow[first], NULL where
+ * that is not several. False without memory. */
 bool bpi_short_flow_of(const bpi_short_chain *chain, bp_dtype dtype, int first, bpi_arena *memory);
 int bpi_short_flow_ops(const bpi_short_flow *flow);
 /* Returns the steps, with places: `at` is where every value of the chain is. */

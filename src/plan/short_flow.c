@@ -1,6 +1,6 @@
-/* Ops of a short chain that have steps (kernel/short.h) and follow one another: what one hands to the
- * next stays in a register, as does a value that both the next one and the one after it read. All
- * others are stored, and read where they are. */
+/* Ops of a short chain that have steps (kernel/short.h) and follow one another: what one hands to
+ * the next stays in a register, as does a value that both the next one and the one after it read.
+ * All others are stored, and read where they are. */
 #include <string.h>
 
 #include "short.h"
