@@ -141,7 +141,9 @@ static void all_blocks(void) {
 static void all_updates(void) {
     static const int64_t updates[][3] = {{100, 10, 1}, {77, 100, 1}, {40, 257, 1}, {35, 3, 1},
                                          {70, 9, 1},   {36, 64, 1},  {18, 512, 1}, {17, 1500, 1},
-                                         {33, 100, 2}, {21, 37, 3},  {50, 200, 4}, {35, 5, 4}};
+                                         {33, 100, 2}, {21, 37, 3},  {50, 200, 4}, {35, 5, 4},
+                                         {35, 8, 1},   {37, 16, 1},  {33, 24, 1},  {34, 32, 1},
+                                         {36, 8, 2},   {35, 16, 3},  {34, 24, 4},  {33, 40, 2}};
     static char own; /* any address: the check puts its own there */
     static const bpi_finish finishes[] = {{.alpha = -0.1, .beta = 1},
                                           {.alpha = 0.7},
@@ -256,6 +258,40 @@ START_TEST(an_empty_sum_is_zero_and_an_empty_result_is_not_written) {
 }
 END_TEST
 
+/* Equal terms, so many that a sum of them one after the other would be wrong in the fourth digit:
+ * it is always rounded the same way. */
+static void long_products(void) {
+    enum { K = 300000, MOST = 8 };
+    static float a[MOST * K], b[MOST * K];
+    const double want = K * (double)0.1F;
+    for (int i = 0; i < MOST * K; i++) {
+        a[i] = 0.1F;
+        b[i] = 1;
+    }
+    for (int64_t m = 1; m <= MOST; m += 3)
+        for (int64_t n = 1; n <= MOST; n += 7)
+            for (int transpose_b = 0; transpose_b < 2; transpose_b++) {
+                const bpi_product p = {.m = m,
+                                       .n = n,
+                                       .k = K,
+                                       .lda = K,
+                                       .ldb = transpose_b ? K : n,
+                                       .ldc = n,
+                                       .transpose_b = transpose_b};
+                float c[MOST * MOST];
+                if (strcmp(bpi_gemm_choice(&p, BP_F32), "blas") == 0)
+                    continue; /* how that sums up is not ours */
+                bpi_gemm_f32(&p, a, b, c);
+                for (int64_t i = 0; i < m * n; i++)
+                    if (!(fabs(c[i] - want) <= 5e-5 * want))
+                        ck_abort_msg("%s: [%lld,%lld] %g not %g", bpi_gemm_choice(&p, BP_F32),
+                                     (long long)m, (long long)n, c[i], want);
+            }
+}
+
+START_TEST(long_sums_keep_their_digits) { at_every_level(long_products); }
+END_TEST
+
 static void special_values(void) {
     float a[20] = {0}, b[20], c[4];
     for (int i = 0; i < 20; i++)
@@ -295,6 +331,7 @@ int main(void) {
         bits_do_not_depend_on_the_number_of_threads,
         an_empty_sum_is_zero_and_an_empty_result_is_not_written,
         infinities_and_nan_propagate,
+        long_sums_keep_their_digits,
         the_choice_has_a_name,
     };
     return run_tests("gemm", NULL, NULL, 120, tests, sizeof tests / sizeof *tests);

@@ -162,17 +162,21 @@ static void few_columns(const bpi_gemm_work *work, const bpi_block *block, int64
         first = 0, end = LANES;
     if (is_short)
         first = 0, end = p->n;
-    few_call t = {.a = (const real *)work->a + block->row * row_a,
-                  .b = (const real *)work->b + first,
-                  .row_a = row_a,
+    few_call t = {.row_a = row_a,
                   .step_a = p->transpose_a ? p->lda : 1,
                   .ldb = p->ldb,
-                  .k = p->k,
                   .columns = end - first};
-    if (rows == 1 && (is_short || (t.columns > SHORT_ROW * LANES && p->n <= LONG_ROW * LANES)))
-        sum_by_strips(&t, sums);
-    else
-        in_cache[rows](&t, sums);
+    const bool by_strips =
+        rows == 1 && (is_short || (t.columns > SHORT_ROW * LANES && p->n <= LONG_ROW * LANES));
+    real *more = sums + BPI_GEMM_FEW_ROWS * NEXT_SUMS;
+    for (int64_t k = 0; k == 0 || k < p->k; k += SUMMED) {
+        t.k = p->k - k < SUMMED ? p->k - k : SUMMED;
+        t.a = (const real *)work->a + block->row * row_a + k * t.step_a;
+        t.b = (const real *)work->b + first + k * p->ldb;
+        (by_strips ? sum_by_strips : in_cache[rows])(&t, k > 0 ? more : sums);
+        if (k > 0)
+            add_sums(sums, more, rows, t.columns);
+    }
     for (int64_t i = 0; i < rows; i++)
         finish_row(&f, sums + i * NEXT_SUMS + j - first, j, j_end - j,
                    (real *)work->c + (block->row + i) * p->ldc + j);

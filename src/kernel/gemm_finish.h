@@ -123,6 +123,17 @@ static inline int64_t chunk_of(int64_t left) {
     return width < left ? width : left;
 }
 
+/* Steps of k that are summed up in one go: the longer a sum is, the more each of its additions
+ * loses, so those of longer products are sums of sums. */
+enum { SUMMED = 4096 };
+
+/* Adds the first `count` of each row of `more` to those of `sums`. */
+static inline void add_sums(real *sums, const real *more, int64_t rows, int64_t count) {
+    for (int64_t i = 0; i < rows; i++, sums += NEXT_SUMS, more += NEXT_SUMS)
+        for (int64_t j = 0; j < count; j++)
+            sums[j] += more[j];
+}
+
 /* Finishes `count` sums of a row and stores them at c, which is column `column`. */
 static __attribute__((noinline)) void finish_row(const finish *f, const real *sums, int64_t column,
                                                  int64_t count, real *c) {

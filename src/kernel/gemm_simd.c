@@ -15,6 +15,7 @@
 
 #include "gemm_few.h"
 #include "gemm_flat.h"
+#include "gemm_outer.h"
 #include "gemm_pack.h"
 #include "gemm_thin.h"
 #include "gemm_tile.h"
