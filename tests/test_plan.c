@@ -382,6 +382,36 @@ START_TEST(a_plan_is_printed) {
 }
 END_TEST
 
+/* Tells whether the register that is read at `at`, "%7", is a result of a line before. */
+static bool is_made_before(const char *text, const char *line, const char *at) {
+    const size_t length = 1 + strspn(at + 1, "0123456789");
+    for (const char *made = text; made < line; made++)
+        if (strncmp(made, at, length) == 0 && (made[length] == '[' || made[length] == ' ') &&
+            strchr(made, '\n') && strstr(made, " = ") && strstr(made, " = ") < strchr(made, '\n'))
+            return true;
+    return false;
+}
+
+START_TEST(what_a_printed_plan_reads_was_made_before) {
+    bp_tensor *x, *t, *targets[5] = {network(&x, &t, 16)};
+    bp_tensor *wrt[] = {bp_find(graph, "hidden.weight"), bp_find(graph, "hidden.bias"), x};
+    ck_assert_int_eq(bp_grads(targets, NULL, 1, wrt, 3, targets + 1), BP_OK);
+    targets[4] = bp_scale(targets[0], 0.125);
+    const char *text = bp_plan_text(targets, 5);
+    int reads = 0;
+    for (const char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
+        const char *operands = strchr(line, '(');
+        for (const char *at = operands; at && at < end; at++)
+            if (*at == '%') {
+                reads++;
+                ck_assert_msg(is_made_before(text, line, at), "%.8s in\n%s", at, text);
+            }
+    }
+    ck_assert_int_gt(reads, 3);
+    ck_assert_msg(strstr(text, ", 0.0625)") && strstr(text, ", scalar)"), "%s", text);
+}
+END_TEST
+
 static bool profile_says(const char *text) { return strstr(bp_profile_text(graph), text) != NULL; }
 
 START_TEST(runs_are_profiled) {
@@ -438,6 +468,7 @@ int main(void) {
         every_allocation_may_fail,
         wrong_calls_are_refused_with_words,
         a_plan_is_printed,
+        what_a_printed_plan_reads_was_made_before,
         runs_are_profiled,
     };
     return run_tests("plan", setup, teardown, 60, tests, sizeof tests / sizeof *tests);

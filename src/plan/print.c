@@ -15,14 +15,30 @@ static void add_place(bpi_text *text, const bpi_reg *root) {
     }
 }
 
-/* "%7", or "hidden.weight" for what has a name, and the shape. */
-static void add_reg(bpi_text *text, const bpi_program *p, uint32_t reg) {
+/* Of what has no name: the value of a constant that the plan has, or that it is one of those that
+ * every recording gives; else the number of its register, by which its maker has it too. */
+static void add_nameless(bpi_text *text, const bpi_program *p, const bpi_reg *reg, bool made) {
+    const bpi_reg *root = &p->regs[reg->root];
+    const bool single = bpi_count(&reg->type->shape) == 1;
+    if (root->home == BPI_HOME_CONSTANT && single)
+        bpi_text_add(text, "%g", bpi_load(reg->type->dtype, p->constants + root->at.offset, 0));
+    else if (root->home == BPI_HOME_CONSTANT || root->home == BPI_HOME_LEAF)
+        bpi_text_add(text, "%s", single ? "scalar" : "constant");
+    else if (root->home == BPI_HOME_FIXED && reg->type->shape.rank == 0 && !made)
+        bpi_text_add(text, "scalar");
+    else
+        bpi_text_add(text, "%%%u", (unsigned)reg->root);
+}
+
+/* "hidden.weight" for what has a name, else as above; and the shape. `made`: it is a result. */
+static void add_reg(bpi_text *text, const bpi_program *p, uint32_t reg, bool made) {
     char shape[BPI_SHAPE_TEXT];
     const bpi_reg *r = &p->regs[reg];
-    if (r->name)
-        bpi_text_add(text, "%s", r->name);
+    const char *name = r->name ? r->name : p->regs[r->root].name;
+    if (name)
+        bpi_text_add(text, "%s", name);
     else
-        bpi_text_add(text, "%%%u", (unsigned)reg);
+        add_nameless(text, p, r, made);
     bpi_text_add(text, "%s", r->type->shape.rank ? bpi_shape_text(&r->type->shape, shape) : "");
 }
 
@@ -58,14 +74,14 @@ void bpi_add_step(bpi_text *text, const bpi_program *p, const bpi_step *step) {
     bpi_text_add(text, "%s ", bp_dtype_name(p->regs[step->y].type->dtype));
     for (uint32_t k = 0; k < step->outputs; k++) {
         bpi_text_add(text, "%s", k ? ", " : "");
-        add_reg(text, p, step->y + k);
+        add_reg(text, p, step->y + k, true);
     }
     bpi_text_add(text, " = ");
     bpi_add_ops(text, step);
     bpi_text_add(text, "(");
     for (int k = 0; k < step->inputs; k++) {
         bpi_text_add(text, "%s", k ? ", " : "");
-        add_reg(text, p, step->x[k]);
+        add_reg(text, p, step->x[k], false);
     }
     bpi_text_add(text, ")");
     for (int k = 0; step->attr && step->op->attrs[k].type != BP_ATTR_NONE; k++)
