@@ -13,12 +13,23 @@ struct bpi_derived {
     char name[96];
 };
 
-/* The gradient of every operand has the operand's type. */
+/* The gradient of every operand has the operand's type; of an elementwise op it is given operands of
+ * the shape of the result, and reverse mode sums over the broadcast dimensions. */
 static bp_status infer(bp_signature *s) {
     const bpi_derived *d = (const bpi_derived *)s->op;
     for (int k = 0; k < d->inputs; k++)
         s->y[k] = s->x[k];
     return BP_OK;
+}
+
+/* What the original asks for, with its own signature. */
+static size_t workspace(const bp_signature *s) {
+    const bpi_derived *d = (const bpi_derived *)s->op;
+    bp_signature original = *s;
+    original.op = d->original;
+    original.inputs = d->inputs;
+    memcpy(original.y, s->x + d->inputs, (size_t)bpi_op_outputs(d->original) * sizeof *original.y);
+    return d->original->workspace(&original);
 }
 
 static bp_status forward(const bp_call *call) {
@@ -52,9 +63,10 @@ static bpi_derived *make(const bp_op *original, int inputs) {
                     .arity = inputs + 2 * bpi_op_outputs(original),
                     .outputs = inputs,
                     .operands = {{"operand", false}},
+                    .flags = original->flags & BP_OP_RANDOM,
                     .infer = infer,
                     .forward = forward,
-                    .workspace = original->workspace};
+                    .workspace = original->workspace ? workspace : NULL};
     memcpy(d->op.attrs, original->attrs, sizeof d->op.attrs);
     return d;
 }
@@ -97,8 +109,9 @@ void bpi_derived_vjp(bp_vjp *v) {
         return;
     }
     int count = 0;
+    const bool elementwise = (v->op->flags & BP_OP_ELEMENTWISE) != 0;
     for (int k = 0; k < v->inputs; k++)
-        operands[count++] = v->x[k];
+        operands[count++] = elementwise ? bp_expand(v->x[k], v->y[0]->type->shape) : v->x[k];
     for (int k = 0; k < v->outputs; k++)
         operands[count++] = v->y[k];
     for (int k = 0; k < v->outputs; k++)

@@ -108,7 +108,9 @@ typedef struct bp_array {
 
 /* One call of a kernel. `forward` reads x and writes y. `backward` reads x, y and gy (all of them
  * present; zeros where no cotangent arrives) and writes (not adds) gx[k] for every operand k where
- * gx[k].data is not NULL. */
+ * gx[k].data is not NULL. Both are given the workspace that op->workspace asks for, with the types
+ * of x and y. An elementwise op sees broadcast operands expanded: x[k] and gx[k] have the shape of
+ * y, and reverse mode sums gx[k] over the broadcast dimensions. */
 typedef struct bp_call {
     const bp_op *op;
     const bp_attr *attr;
