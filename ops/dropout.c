@@ -89,8 +89,5 @@ const bp_op bpi_op_dropout = {
 };
 
 bp_tensor *bp_dropout(bp_tensor *x, double rate) {
-    if (!x)
-        return NULL;
-    uint32_t ordinal = x->node->graph->random_ordinal++;
-    return bpi_record1(&bpi_op_dropout, x, (bp_attr[]){bp_attr_real(rate), bp_attr_int(ordinal)});
+    return bpi_record1(&bpi_op_dropout, x, (bp_attr[]){bp_attr_real(rate), bp_attr_int(-1)});
 }

@@ -154,6 +154,8 @@ bp_tensor *bpi_record_leaf(bp_graph *graph, const bp_op *op, const bp_type *type
                            bpi_leaf_kind kind, bpi_leaf **leaf);
 /* Has the leaf own its data: freed with the recording. */
 void bpi_leaf_own(bp_graph *graph, bpi_leaf *leaf, void *memory);
+/* Which attribute is the ordinal of an op's random numbers; -1: none. */
+int bpi_op_ordinal(const bp_op *op);
 /* Number of attributes and outputs of an op. */
 int bpi_op_attrs(const bp_op *op);
 int bpi_op_outputs(const bp_op *op);

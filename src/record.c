@@ -11,6 +11,13 @@ int bpi_op_attrs(const bp_op *op) {
     return count;
 }
 
+int bpi_op_ordinal(const bp_op *op) {
+    for (int k = 0; k < bpi_op_attrs(op); k++)
+        if (op->attrs[k].type == BP_ATTR_INT && strcmp(op->attrs[k].name, "ordinal") == 0)
+            return k;
+    return -1;
+}
+
 int bpi_op_outputs(const bp_op *op) { return op->outputs > 0 ? op->outputs : 1; }
 
 static const char *operand_name(const bp_op *op, int k) {
@@ -97,7 +104,13 @@ static bool attrs_usable(bp_graph *graph, const bp_op *op, const bp_attr *attrs)
                            op->attrs[k].name);
             return false;
         }
-    return true;
+    if (!(op->flags & BP_OP_RANDOM) || bpi_op_ordinal(op) >= 0)
+        return true;
+    bpi_graph_fail(graph, BP_ERR_ARGUMENT,
+                   "%s: an op that draws random numbers needs an integer attribute \"ordinal\", "
+                   "which tells its draws from those of others; record it with -1",
+                   op->name);
+    return false;
 }
 
 /* ---- the node -------------------------------------------------------------------------------- */
@@ -197,6 +210,13 @@ static bp_status intern_outputs(bp_graph *graph, const bp_signature *s, const bp
     return BP_OK;
 }
 
+/* A negative ordinal becomes the next one of the recording. */
+static void number_draws(bpi_node *node) {
+    bp_attr *ordinal = (bp_attr *)&node->attr[bpi_op_ordinal(node->op)];
+    if (ordinal->as.i < 0)
+        ordinal->as.i = node->graph->random_ordinal++;
+}
+
 enum { FEW = 4 }; /* operands whose types fit on the stack */
 
 bp_tensor *bp_record(const bp_op *op, bp_tensor *const *operands, int count, const bp_attr *attrs) {
@@ -228,6 +248,8 @@ bp_tensor *bp_record(const bp_op *op, bp_tensor *const *operands, int count, con
         status = intern_outputs(graph, &s, operands[0]->type, y);
     if (status == BP_OK) {
         node = bpi_node_append(graph, op, operands, count, attrs, y, bpi_op_outputs(op), NULL);
+        if (node && (op->flags & BP_OP_RANDOM))
+            number_draws(node);
     } else {
         if (why.status == BP_OK)
             bpi_fail(&why, status, "%s", bp_status_text(status));

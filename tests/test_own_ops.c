@@ -186,11 +186,44 @@ START_TEST(backward_draws_what_forward_drew) {
 }
 END_TEST
 
+START_TEST(ordinals_are_given_by_the_recording) {
+    double before[2] = {0};
+    const bp_attr next = bp_attr_int(-1);
+    for (int again = 0; again < 2; again++) {
+        executor(0);
+        bp_tensor *x = filled("x", BP_SHAPE(1), 1);
+        for (int k = 0; k < 2; k++) {
+            bp_tensor *y = bp_record(&op_noise, &x, 1, &next);
+            bp_tensor *gx = bp_grad(bp_sum(y, BP_ALL, false), x);
+            const double now = values_of(y)[0];
+            ck_assert_double_eq(values_of(gx)[0], now);
+            ck_assert(!again || now == before[k]);
+            before[k] = now;
+        }
+        ck_assert_double_ne(before[0], before[1]);
+    }
+}
+END_TEST
+
+START_TEST(a_random_op_without_an_ordinal_is_refused) {
+    bp_op op = op_noise;
+    op.attrs[0].name = "number";
+    const bp_attr number = bp_attr_int(1);
+    bp_tensor *x = filled("x", BP_SHAPE(1), 1);
+    ck_assert_ptr_null(bp_record(&op, &x, 1, &number));
+    ck_assert_int_eq(bp_error_status(graph), BP_ERR_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(bp_error(graph), "ordinal"));
+    bp_clear_error(graph);
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {
         backward_has_the_workspace_of_the_op,
         backward_of_an_elementwise_op_sees_arrays_of_one_shape,
         backward_draws_what_forward_drew,
+        ordinals_are_given_by_the_recording,
+        a_random_op_without_an_ordinal_is_refused,
     };
     return run_tests("own_ops", setup, teardown_without_failure, 60, tests,
                      sizeof tests / sizeof *tests);

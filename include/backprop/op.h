@@ -110,7 +110,12 @@ typedef struct bp_array {
  * present; zeros where no cotangent arrives) and writes (not adds) gx[k] for every operand k where
  * gx[k].data is not NULL. Both are given the workspace that op->workspace asks for, with the types
  * of x and y. An elementwise op sees broadcast operands expanded: x[k] and gx[k] have the shape of
- * y, and reverse mode sums gx[k] over the broadcast dimensions. */
+ * y, and reverse mode sums gx[k] over the broadcast dimensions.
+ *
+ * A BP_OP_RANDOM op draws numbers that are a function of `random` (seed of the model, ordinal of
+ * the op, step of the model) and of the element, so that `backward` draws what `forward` drew. It
+ * must have an attribute {"ordinal", BP_ATTR_INT}: ops with one ordinal draw the same numbers, and
+ * one recorded with -1 is given the next ordinal of the recording. */
 typedef struct bp_call {
     const bp_op *op;
     const bp_attr *attr;
@@ -120,7 +125,7 @@ typedef struct bp_call {
     const bp_array *gy;
     const bp_array *gx;
     void *workspace;        /* op->workspace bytes, aligned to 64 */
-    const uint64_t *random; /* key and counter for a BP_OP_RANDOM op: seed, ordinal, step */
+    const uint64_t *random; /* for a BP_OP_RANDOM op: seed, ordinal, step */
     bp_failure *why;
 } bp_call;
 
@@ -135,7 +140,7 @@ BP_API bp_status bp_kernel_fail(const bp_call *call, bp_status status, const cha
 enum {
     BP_OP_ELEMENTWISE = 1u << 0,   /* y[i] depends on x[k][i] only, operands broadcast */
     BP_OP_LINEAR = 1u << 1,        /* linear in each float operand alone: differences are exact */
-    BP_OP_RANDOM = 1u << 2,        /* draws random numbers: never merged or folded */
+    BP_OP_RANDOM = 1u << 2,        /* draws random numbers: never merged or folded; see bp_call */
     BP_OP_EFFECT = 1u << 3,        /* changes state: never dropped while it is a target */
     BP_OP_ZERO_GRADIENT = 1u << 4, /* the gradient is zero everywhere, rightly */
     BP_OP_ALIAS = 1u << 5,         /* the output has the bytes of the first operand: reshape */

@@ -18,10 +18,8 @@ void *bpi_reg_address(const bpi_plan *plan, uint32_t reg, const char *arena) {
 }
 
 uint64_t bpi_random_ordinal(const bp_op *op, const bp_attr *attr) {
-    for (int k = 0; k < BP_MAX_ATTRS && op->attrs[k].type != BP_ATTR_NONE; k++)
-        if (strcmp(op->attrs[k].name, "ordinal") == 0)
-            return (uint64_t)attr[k].as.i;
-    return 0;
+    const int k = bpi_op_ordinal(op);
+    return k < 0 ? 0 : (uint64_t)attr[k].as.i;
 }
 
 bp_status bpi_step_fail(const bpi_program *program, const bpi_step *step, bp_status status,
