@@ -14,7 +14,7 @@ struct bp_optimizer {
     bp_optimizer *next; /* list of the model */
     bp_model *model;
     const bp_rule *rule;
-    uint64_t serial; /* which optimizer of the model: 1, 2, ... */
+    uint64_t key[2]; /* of its plans: which optimizer of the model (1, 2, ...), prefixes so far */
     char *prefix;    /* owns parameters whose names begin so; NULL: all */
     double lr;
     int64_t steps;
@@ -68,7 +68,7 @@ bp_optimizer *bp_optimizer_new(bp_model *model, const bp_rule *rule, double lr,
                                 .model = model,
                                 .rule = rule,
                                 .lr = lr,
-                                .serial = model->optimizers ? model->optimizers->serial + 1 : 1,
+                                .key = {model->optimizers ? model->optimizers->key[0] + 1 : 1},
                                 .config = numbers};
     model->optimizers = optimizer;
     return optimizer;
@@ -86,6 +86,7 @@ bp_status bp_optimizer_own(bp_optimizer *optimizer, const char *prefix) {
         strcpy(copy, prefix);
     bpi_free(optimizer->prefix);
     optimizer->prefix = copy;
+    optimizer->key[1]++;
     return BP_OK;
 }
 
@@ -162,7 +163,7 @@ static bp_tensor *record_state(const bp_optimizer *optimizer, bp_tensor *paramet
     char name[640];
     const char *state = optimizer->rule->state_names[k];
     bpi_format(name, sizeof name, "%s@%s%llu.%s", bp_name(parameter), optimizer->rule->name,
-               (unsigned long long)optimizer->serial, state ? state : "state");
+               (unsigned long long)optimizer->key[0], state ? state : "state");
     return bp_state(parameter->node->graph, name, parameter->type->dtype, parameter->type->shape,
                     (bp_init){0, 0, 0});
 }
@@ -261,8 +262,8 @@ static bpi_request request_of(bp_optimizer *optimizer, bp_tensor *const *targets
                          .count = count,
                          .extend = record_step,
                          .context = optimizer,
-                         .key = &optimizer->serial,
-                         .key_words = 1};
+                         .key = optimizer->key,
+                         .key_words = 2};
 }
 
 static bp_status step(bp_optimizer *optimizer, bp_tensor *const *targets, int count) {

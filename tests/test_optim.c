@@ -299,6 +299,26 @@ START_TEST(optimizers_own_what_they_are_told) {
 }
 END_TEST
 
+/* A plan that was made before, only to be read, is not the one of the new owner. */
+START_TEST(ownership_is_part_of_the_plan) {
+    bp_tensor *a = bp_parameter(graph, "a.w", BP_F64, BP_SCALAR, bp_init_constant(1));
+    bp_tensor *b = bp_parameter(graph, "b.w", BP_F64, BP_SCALAR, bp_init_constant(1));
+    bp_tensor *both = bp_mul(a, b);
+    bp_optimizer *sgd = bp_sgd(model, &(bp_sgd_config){0.25, 0, false, 0});
+    for (int k = 0; k < 2; k++) {
+        ck_assert_ptr_nonnull(bp_step_text(sgd, both));
+        ck_assert_int_eq(bp_optimizer_own(sgd, k == 0 ? "a." : "b."), BP_OK);
+    }
+    ck_assert_int_eq(bp_step(sgd, both), BP_OK);
+    ck_assert_int_eq(bp_optimizer_own(sgd, "a."), BP_ERR_STATE);
+    double now_a, now_b;
+    bp_model_read(model, "a.w", &now_a, sizeof now_a);
+    bp_model_read(model, "b.w", &now_b, sizeof now_b);
+    ck_assert_double_eq(now_a, 1);
+    ck_assert_double_eq(now_b, 0.75);
+}
+END_TEST
+
 /* A label out of range fails the run: neither parameters nor state nor the count of steps
  * change. */
 START_TEST(a_step_that_fails_changes_nothing) {
@@ -514,6 +534,7 @@ int main(void) {
     tcase_add_test(around, the_loss_read_after_a_step_is_that_of_the_step);
     tcase_add_test(around, recording_anew_every_step_gives_the_same);
     tcase_add_test(around, optimizers_own_what_they_are_told);
+    tcase_add_test(around, ownership_is_part_of_the_plan);
     tcase_add_test(around, a_step_that_fails_changes_nothing);
     tcase_add_test(around, configurations_that_make_no_sense_are_refused);
     tcase_add_test(around, a_rule_of_ones_own_is_an_optimizer);

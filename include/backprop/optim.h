@@ -22,7 +22,7 @@ BP_API bp_status bp_step_with(bp_optimizer *optimizer, bp_tensor *loss, bp_tenso
 BP_API const char *bp_step_text(bp_optimizer *optimizer, bp_tensor *loss);
 /* Restricts an optimizer to parameters whose full name begins with `prefix`. Two optimizers of a
  * model that own the same parameter in one step are the caller's choice; by
- * default each owns all. */
+ * default each owns all. After the first step it is too late: BP_ERR_STATE. */
 BP_API bp_status bp_optimizer_own(bp_optimizer *optimizer, const char *prefix);
 /* Reads and sets the learning rate: a run-time value, no new plan. */
 BP_API double bp_learning_rate(const bp_optimizer *optimizer);
@@ -64,7 +64,7 @@ BP_API bp_optimizer *bp_adam(bp_model *model, const bp_adam_config *config);
  * the learning rate. */
 typedef struct bp_update {
     bp_graph *graph;
-    const double *config; /* as given to bp_optimizer_new: part of the plan's key */
+    const double *config; /* as given to bp_optimizer_new; fixed for the optimizer's life */
     bp_tensor *parameter, *gradient;
     bp_tensor *state[BP_MAX_STATES];
     bp_tensor *rate[BP_MAX_RATES];
