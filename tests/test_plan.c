@@ -431,6 +431,18 @@ START_TEST(runs_are_profiled) {
     const char *json = bp_profile_json(graph);
     ck_assert(json[0] == '[' && strstr(json, "\"runs\": 3") && strstr(json, "\"flops\": 1088"));
     ck_assert(strstr(json, "a \\u0022b\\u0022") && strstr(json, "\"ops\": \"matmul+relu\""));
+    char whole[2048];
+    ck_assert_uint_lt(strlen(json), sizeof whole);
+    strcpy(whole, json);
+    int failures = 0;
+    for (json = NULL; !json; failures++) { /* short of memory there is none, and not a part of it */
+        bpi_alloc_fail(failures, false);
+        json = bp_profile_json(graph);
+        bpi_alloc_fail(-1, false);
+        ck_assert(!json || strcmp(json, whole) == 0);
+    }
+    ck_assert_int_gt(failures, 1);
+    bp_clear_error(graph);
     bp_profile(graph, true);
     ck_assert_str_eq(bp_profile_text(graph), ""); /* forgotten */
     ck_assert_int_eq(bp_profile(NULL, true), BP_ERR_ARGUMENT);

@@ -89,42 +89,46 @@ static void add_plan(bpi_text *text, const bp_graph *graph, const bpi_plan *plan
 
 /* ---- as JSON --------------------------------------------------------------------------------- */
 
-static void add_string(bpi_text *text, const char *string) {
+/* Appends words between quotes, and clears them. */
+static void add_string(bpi_text *text, bpi_text *words) {
+    const unsigned char *c = (const unsigned char *)bpi_text_data(words);
+    text->short_of_memory |= c == NULL;
     bpi_text_add(text, "\"");
-    for (const unsigned char *c = (const unsigned char *)string; *c; c++)
+    for (; c && *c; c++)
         if (*c == '"' || *c == '\\' || *c < 0x20)
             bpi_text_add(text, "\\u%04x", *c);
         else
             bpi_text_add(text, "%c", *c);
     bpi_text_add(text, "\"");
+    bpi_text_clear(words);
 }
 
-static void add_json_step(bpi_text *text, const bp_graph *graph, const bpi_plan *plan, size_t k) {
+static void add_json_step(bpi_text *text, const bp_graph *graph, const bpi_plan *plan, size_t k,
+                          double total) {
     const bpi_step *step = &plan->program.steps[k];
     double flops, bytes, time = time_of(graph, plan, k);
     bpi_step_cost(&plan->program, step, &flops, &bytes);
     bpi_text words = {0};
     bpi_text_add(text, "%s\n    {\"ops\": ", k ? "," : "");
     bpi_add_ops(&words, step);
-    add_string(text, bpi_text_data(&words) ? bpi_text_data(&words) : "");
-    bpi_text_clear(&words);
+    add_string(text, &words);
     bpi_add_step(&words, &plan->program, step);
     bpi_text_add(text, ", \"step\": ");
-    add_string(text, bpi_text_data(&words) ? bpi_text_data(&words) : "");
+    add_string(text, &words);
     bpi_text_free(&words);
     bpi_text_add(text,
                  ", \"seconds\": %.9g, \"share\": %.4g, \"flops\": %.0f, \"bytes\": %.0f, "
                  "\"gflops\": %.4g, \"gbytes\": %.4g}",
-                 time * 1e-9, ratio(time, total_of(graph, plan)), flops, bytes, ratio(flops, time),
+                 time * 1e-9, ratio(time, total), flops, bytes, ratio(flops, time),
                  ratio(bytes, time));
 }
 
 static void add_json_plan(bpi_text *text, const bp_graph *graph, const bpi_plan *plan, int number) {
+    const double total = total_of(graph, plan);
     bpi_text_add(text, "%s\n  {\"runs\": %llu, \"seconds\": %.9g, \"steps\": [",
-                 number > 1 ? "," : "", (unsigned long long)plan->profiled_runs,
-                 total_of(graph, plan) * 1e-9);
+                 number > 1 ? "," : "", (unsigned long long)plan->profiled_runs, total * 1e-9);
     for (size_t k = 0; k < plan->program.step_count; k++)
-        add_json_step(text, graph, plan, k);
+        add_json_step(text, graph, plan, k, total);
     bpi_text_add(text, "]}");
 }
 
