@@ -251,6 +251,15 @@ static void empty_products(void) {
     bpi_gemm_f32(&(bpi_product){.m = 2, .n = 0, .k = 2, .lda = 2, .ldb = 1, .ldc = 1}, a, b, c);
     for (int i = 0; i < 4; i++)
         ck_assert(c[i] == 0);
+    for (int s = 0; s < SHAPES; s++)
+        for (int orientation = 0; orientation < 4; orientation++)
+            for (int empty = 0; empty < 2; empty++) {
+                int64_t sizes[3] = {shapes[s][0], shapes[s][1], shapes[s][2]};
+                sizes[empty] = 0;
+                const bpi_product p = product_of(sizes, orientation, 1);
+                check_product_f32(&p, &plain);
+                check_product_f64(&p, &plain);
+            }
 }
 
 START_TEST(an_empty_sum_is_zero_and_an_empty_result_is_not_written) {

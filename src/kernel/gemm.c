@@ -257,6 +257,8 @@ static void run_small(const bpi_gemm *g, const bpi_gemm_work *work) {
 
 void bpi_gemm_run(const bpi_gemm *g, const bpi_finish *f, const void *a, const void *b, void *c,
                   int threads) {
+    if (g->product.m == 0 || g->product.n == 0)
+        return;
     run r = {g, {&g->product, f, g->flipped ? b : a, g->flipped ? a : b, c}};
     bool single = g->dtype == BP_F32;
     switch ((enum way)g->way) {

@@ -7,7 +7,8 @@
 
 /* c = op(a) op(b): op(a) is [m,k], op(b) is [k,n], c is [m,n], row-major with leading dimensions
  * (elements from one row to the next). With transpose_a the array a is stored [k,m]; with
- * transpose_b the array b is stored [n,k]. c does not overlap a or b. k = 0 gives zeros. */
+ * transpose_b the array b is stored [n,k]. c does not overlap a or b. k = 0 gives zeros; m or n = 0:
+ * nothing is done. */
 typedef struct bpi_product {
     int64_t m, n, k;
     int64_t lda, ldb, ldc;
