@@ -76,11 +76,11 @@ static void find_last_readers(const bpi_chain *c, int *last) {
         last[c->sum[k].value] = c->ops;
 }
 
-static int8_t take_buffer(bpi_chain *c, uint64_t *free) {
+static int8_t take_buffer(bpi_chain *c, uint64_t *unused) {
     int8_t lowest = 0;
-    while (!(*free >> lowest & 1))
+    while (!(*unused >> lowest & 1))
         lowest++;
-    *free &= ~(UINT64_C(1) << lowest);
+    *unused &= ~(UINT64_C(1) << lowest);
     if (lowest >= c->buffers)
         c->buffers = lowest + 1;
     return lowest;
@@ -90,12 +90,12 @@ static int8_t take_buffer(bpi_chain *c, uint64_t *free) {
  * reads any more is used again, by the op that reads it last if its elements have the same size.
  * The last buffer is for the sums of a block. */
 static void share_buffers(bpi_chain *c) {
-    uint64_t free = UINT64_MAX;
+    uint64_t unused = UINT64_MAX;
     int last[BPI_CHAIN_INPUTS + BPI_CHAIN_OPS];
     find_last_readers(c, last);
     c->buffers = 0;
     for (int k = 0; k < c->inputs; k++)
-        c->buffer[k] = c->feed[k].kind == BPI_FEED_WHOLE ? -1 : take_buffer(c, &free);
+        c->buffer[k] = c->feed[k].kind == BPI_FEED_WHOLE ? -1 : take_buffer(c, &unused);
     for (int k = 0; k < c->ops; k++) {
         const bpi_chain_op *op = &c->op[k];
         uint64_t dying = 0, same = 0;
@@ -105,9 +105,9 @@ static void share_buffers(bpi_chain *c) {
                 if (c->op[value - c->inputs].item == op->item)
                     same |= UINT64_C(1) << c->buffer[value];
             }
-        free |= same;
-        c->buffer[c->inputs + k] = op->output >= 0 ? -1 : take_buffer(c, &free);
-        free |= dying & ~(op->output >= 0 ? 0 : UINT64_C(1) << c->buffer[c->inputs + k]);
+        unused |= same;
+        c->buffer[c->inputs + k] = op->output >= 0 ? -1 : take_buffer(c, &unused);
+        unused |= dying & ~(op->output >= 0 ? 0 : UINT64_C(1) << c->buffer[c->inputs + k]);
     }
     c->buffers += c->sums > 0;
 }

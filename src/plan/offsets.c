@@ -126,8 +126,7 @@ static void try_order(bpi_buffer *buffers, size_t count, order *before, bpi_buff
     for (size_t k = 0; k < count; k++)
         sorted[k] = &buffers[k];
     qsort(sorted, count, sizeof *sorted, before);
-    int tries = count <= 256 ? 32 : 1;
-    for (int n = 0; n<tries && * total> bound; n++) {
+    for (int tries = count <= 256 ? 32 : 1; tries > 0 && bound < *total; tries--) {
         size_t top = 0;
         keep_best(buffers, count, place_in_order(sorted, count, placed, &top), total, best);
         bpi_buffer *first = sorted[top];

@@ -65,12 +65,12 @@ static bool may_overwrite(const bpi_program *p, const bpi_step *step, uint32_t o
             continue;
         bool same_size =
             x->bytes == y->bytes && bp_dtype_size(x->type->dtype) == bp_dtype_size(y->type->dtype);
-        bool free = step->kind == BPI_STEP_MAP || step->kind == BPI_STEP_SWEEP;
+        bool in_place = step->kind == BPI_STEP_MAP || step->kind == BPI_STEP_SWEEP;
         if (bpi_is_product(step))
-            free = bpi_product_may_overwrite(step->product, k, (int)output);
+            in_place = bpi_product_may_overwrite(step->product, k, (int)output);
         if (bpi_is_chain(step))
-            free = bpi_chain_may_overwrite(step->chain, k, (int)output);
-        if (!same_size || !free)
+            in_place = bpi_chain_may_overwrite(step->chain, k, (int)output);
+        if (!same_size || !in_place)
             return false;
     }
     return true;
