@@ -1,6 +1,7 @@
 /* The two executors agree; what they promise of kernels, of threads and of tiny numbers. */
 #include <backprop.h>
 #include <check.h>
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -199,6 +200,49 @@ START_TEST(threads_change_no_bit) {
 END_TEST
 
 /* As of a momentum that fades. Valgrind computes as if nothing were ever flushed. */
+/* Sums of many elements that are rounded the same way, beside the numbers in long double. The
+ * planned ones add by blocks and agree; products add in the order of k, and drift. */
+START_TEST(long_sums_are_exact_when_run_naively) {
+    enum { N = 300000 };
+    static double values[N], ones[N];
+    long double sum = 0, squares = 0, spread = 0, growth = 0;
+    for (int k = 0; k < N; k++) {
+        values[k] = 0.1 + 1e-3 * (k % 7);
+        ones[k] = 1;
+        sum += values[k];
+        squares += (long double)values[k] * values[k];
+        growth += expl(values[k]);
+    }
+    const long double mean = sum / N;
+    for (int k = 0; k < N; k++)
+        spread += (values[k] - mean) * (values[k] - mean);
+    bp_tensor *x = input("x", BP_SHAPE(1, N)), *one = input("one", BP_SHAPE(N));
+    bp_point(x, values);
+    bp_point(one, ones);
+    bp_tensor *norm = bp_layer_norm(x, one, bp_sub(one, one), 1e-6);
+    bp_tensor *product = bp_matmul(x, bp_transpose(x));
+    const struct {
+        bp_tensor *y;
+        long double want;
+    } cases[] = {{bp_sum(x, BP_ALL, false), sum},
+                 {bp_mean(x, BP_ALL, false), mean},
+                 {product, squares},
+                 {bp_logsumexp(x, BP_ALL, false), logl(growth)},
+                 {norm, (values[0] - mean) / sqrtl(spread / N + 1e-6L)}};
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        bp_tensor *y = cases[k].y;
+        bp_check_report report;
+        ck_assert_msg(y == product || bp_check_plan(&y, 1, &report) == BP_OK, "%d: %s", (int)k,
+                      report.text);
+        bp_set_executor(graph, BP_NAIVE);
+        const double got = first_of(y), want = (double)cases[k].want;
+        ck_assert_msg(fabs(got - want) <= 64 * DBL_EPSILON * fabs(want), "%d: %.17g, not %.17g",
+                      (int)k, got, want);
+        bp_set_executor(graph, BP_PLANNED);
+    }
+}
+END_TEST
+
 START_TEST(tiny_results_are_flushed) {
     volatile double tiny = 1e-300;
     const unsigned settings = bpi_float_settings();
@@ -275,6 +319,7 @@ int main(void) {
         elementwise_kernels_of_users_see_arrays_of_one_shape,
         ops_without_an_end_or_a_kernel_are_named,
         threads_change_no_bit,
+        long_sums_are_exact_when_run_naively,
         tiny_results_are_flushed,
     };
     return run_tests("executors", setup, teardown, 60, tests, sizeof tests / sizeof *tests);

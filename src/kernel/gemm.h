@@ -26,7 +26,7 @@ typedef struct bpi_finish {
     double rate;
 } bpi_finish;
 
-/* The reference: one dot product per element of c, summed in double precision. */
+/* The reference: one dot product per element of c, summed exactly. */
 void bpi_gemm_reference_f32(const bpi_product *p, const float *a, const float *b, float *c);
 void bpi_gemm_reference_f64(const bpi_product *p, const double *a, const double *b, double *c);
 

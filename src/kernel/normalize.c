@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "exact.h"
 #include "map_names.inc"
 #include "rows.h"
 
@@ -30,10 +31,10 @@ void bpi_normalize_fast(const bpi_norm *a, double epsilon, bp_dtype dtype) {
         bpi_normalize_reference(a, epsilon, dtype);
 }
 
-/* Two sums for every column, in as many levels (rows_simd.c); the references add in
- * double precision. */
+/* Two sums for every column, in as many levels (rows_simd.c), or exact ones. */
 size_t bpi_norm_workspace(int64_t n, size_t item) {
-    return 2 * (size_t)n * (BPI_NORM_LEVELS * item > sizeof(double) ? BPI_NORM_LEVELS * item : 8);
+    const size_t levels = BPI_NORM_LEVELS * item, exact = sizeof(bpi_exact);
+    return 2 * (size_t)n * (levels > exact ? levels : exact);
 }
 
 void bpi_norm_grad_reference(const bpi_norm_grad *a, bp_dtype dtype, void *workspace) {

@@ -2,6 +2,7 @@
  * loops over rows and columns are in reduce_sum.inc and reduce_max.inc. */
 #include "reduce.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "copy.h"

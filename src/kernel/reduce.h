@@ -28,7 +28,7 @@ void bpi_reduction_of(const bp_shape *shape, unsigned mask, bpi_reduction *r);
 size_t bpi_reduction_workspace(const bpi_reduction *r, size_t item);
 
 /* Reduces an array of any dtype but u8 and bool for sums. The references run over the definition,
- * f32 summed in double precision. The fast versions add in a fixed order that depends on the sizes
+ * floats summed exactly (exact.h). The fast versions add in a fixed order that depends on the sizes
  * only: blocks in separate partial sums, the blocks pairwise, so that the error grows with the
  * logarithm of the length. A maximum is NaN where one element is; its length is at least 1. */
 void bpi_sum_reference(const bpi_reduction *r, bp_dtype dtype, const void *x, void *y);

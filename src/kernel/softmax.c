@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "copy.h"
+#include "exact.h"
 #include "map.h"
 #include "map_names.inc"
 #include "rows.h"
