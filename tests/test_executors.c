@@ -243,6 +243,25 @@ START_TEST(long_sums_are_exact_when_run_naively) {
 }
 END_TEST
 
+/* The rounding error of the mean is large beside the deviations. */
+START_TEST(a_row_far_from_zero_is_normalised) {
+    enum { N = 7 };
+    bp_tensor *x = input("x", BP_SHAPE(1, N)), *one = input("one", BP_SHAPE(N));
+    double values[N], deviation[N], squares = 0;
+    for (int k = 0; k < N; k++) {
+        values[k] = 1e15 + (1 << k) * 0.125;
+        deviation[k] = (1 << k) * 0.125 - 127 * 0.125 / N;
+        squares += deviation[k] * deviation[k] / N;
+    }
+    bp_write(x, values);
+    bp_write(one, (double[N]){1, 1, 1, 1, 1, 1, 1});
+    bp_tensor *y = bp_layer_norm(x, one, bp_sub(one, one), 0);
+    bp_set_executor(graph, BP_NAIVE);
+    for (int k = 0; k < N; k++)
+        ck_assert_double_eq_tol(bp_f64(y)[k], deviation[k] / sqrt(squares), 1e-14);
+}
+END_TEST
+
 START_TEST(tiny_results_are_flushed) {
     volatile double tiny = 1e-300;
     const unsigned settings = bpi_float_settings();
@@ -320,6 +339,7 @@ int main(void) {
         ops_without_an_end_or_a_kernel_are_named,
         threads_change_no_bit,
         long_sums_are_exact_when_run_naively,
+        a_row_far_from_zero_is_normalised,
         tiny_results_are_flushed,
     };
     return run_tests("executors", setup, teardown, 60, tests, sizeof tests / sizeof *tests);

@@ -9,6 +9,8 @@
 #include "map_names.inc"
 #include "rows.h"
 
+static double deviation(double x, bpi_exact mean) { return x - mean.sum - mean.rest; }
+
 #define REAL float
 #define SUFFIX f32
 #include "normalize.inc"
