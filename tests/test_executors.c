@@ -272,6 +272,11 @@ START_TEST(tiny_results_are_flushed) {
     ck_assert_int_eq(bp_eval(&faded, 1), BP_OK);
     ck_assert_double_eq(variable_of("v"), expected);
     ck_assert_double_gt(tiny * 1e-10, 0); /* the program's own arithmetic is as before */
+    bp_tensor *x = bp_input(graph, "x", BP_F32, BP_SCALAR), *y = bp_scale(bp_exp(x), 1e30);
+    bp_write(x, &(float){-95});
+    ck_assert_int_eq(bp_item(y) == 0, expected == 0); /* and so is what follows */
+    bp_set_executor(graph, BP_NAIVE);
+    ck_assert_double_gt(bp_item(y), 5e-12);
 }
 END_TEST
 

@@ -149,8 +149,9 @@ BP_API bp_status bp_grads(bp_tensor *const *targets, bp_tensor *const *cotangent
 /* ---- how it runs ----------------------------------------------------------------------------- */
 
 typedef enum bp_executor {
-    /* compiled: simplified, placed in one arena, optimised kernels; results below the smallest
-     * normal number are 0, where a CPU would take a hundred cycles for each of them */
+    /* compiled: simplified, placed in one arena, optimised kernels; what falls below the smallest
+     * normal number is 0, where a CPU would take a hundred cycles for each of them: results,
+     * intermediate ones, and so what follows from these (exp(-95) * 1e30 in f32 is 0) */
     BP_PLANNED = 0,
     BP_NAIVE = 1 /* one op at a time, fresh buffers poisoned with NaN, reference kernels */
 } bp_executor;
