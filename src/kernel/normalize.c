@@ -33,7 +33,7 @@ void bpi_normalize_fast(const bpi_norm *a, double epsilon, bp_dtype dtype) {
         bpi_normalize_reference(a, epsilon, dtype);
 }
 
-/* Two sums for every column, in as many levels (rows_simd.c), or exact ones. */
+/* Two sums for every column, in as many levels (rows_normalize.h), or exact ones. */
 size_t bpi_norm_workspace(int64_t n, size_t item) {
     const size_t levels = BPI_NORM_LEVELS * item, exact = sizeof(bpi_exact);
     return 2 * (size_t)n * (levels > exact ? levels : exact);
