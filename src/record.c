@@ -11,8 +11,8 @@ int bpi_op_attrs(const bp_op *op) {
     return count;
 }
 
-int bpi_op_ordinal(const bp_op *op) {
-    for (int k = 0; k < bpi_op_attrs(op); k++)
+__attribute__((noinline)) int bpi_op_ordinal(const bp_op *op) {
+    for (int k = 0; k < BP_MAX_ATTRS && op->attrs[k].type != BP_ATTR_NONE; k++)
         if (op->attrs[k].type == BP_ATTR_INT && strcmp(op->attrs[k].name, "ordinal") == 0)
             return k;
     return -1;

@@ -4,21 +4,11 @@
 #ifndef BPI_KERNEL_EXACT_H
 #define BPI_KERNEL_EXACT_H
 
-#include <math.h>
-
 typedef struct bpi_exact {
     double sum, rest;
 } bpi_exact;
 
-static inline void bpi_exact_add(bpi_exact *s, double x) {
-    const double sum = s->sum + x, of_x = sum - s->sum;
-    s->rest += (s->sum - (sum - of_x)) + (x - of_x);
-    s->sum = sum;
-}
-
-/* What is rounded off an infinite sum is not a number. */
-static inline double bpi_exact_value(const bpi_exact *s) {
-    return isfinite(s->sum) ? s->sum + s->rest : s->sum;
-}
+void bpi_exact_add(bpi_exact *s, double x);
+double bpi_exact_value(const bpi_exact *s);
 
 #endif

@@ -11,6 +11,8 @@
 #include "map_names.inc"
 #include "rows.h"
 
+#define SEPARATE static __attribute__((noinline)) /* once for all callers */
+
 enum { BLOCK = 4096, GROUP = 64 };
 
 /* The rows that make a block. */
