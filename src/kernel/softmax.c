@@ -6,12 +6,9 @@
 #include <stddef.h>
 
 #include "copy.h"
-#include "exact.h"
 #include "map.h"
 #include "map_names.inc"
 #include "rows.h"
-
-#define SEPARATE static __attribute__((noinline)) /* once for all callers */
 
 enum { BLOCK = 4096, GROUP = 64 };
 
@@ -51,18 +48,7 @@ size_t bpi_softmax_workspace(const bpi_pass *pass, size_t item) {
 #define LOG log
 #include "softmax.inc"
 
-typedef void reference_fn(const bpi_pass *pass, const void *x, void *y);
 typedef void fast_fn(const bpi_pass *pass, const void *x, void *y, void *workspace);
-
-void bpi_softmax_reference(const bpi_pass *pass, bp_dtype dtype, const void *x, void *y) {
-    static reference_fn *const by_dtype[] = FLOATS(softmax_reference);
-    by_dtype[dtype](pass, x, y);
-}
-
-void bpi_log_softmax_reference(const bpi_pass *pass, bp_dtype dtype, const void *x, void *y) {
-    static reference_fn *const by_dtype[] = FLOATS(log_softmax_reference);
-    by_dtype[dtype](pass, x, y);
-}
 
 void bpi_softmax_fast(const bpi_pass *pass, bp_dtype dtype, const void *x, void *y,
                       void *workspace) {
@@ -84,12 +70,6 @@ void bpi_log_softmax_fast(const bpi_pass *pass, bp_dtype dtype, const void *x, v
         by_dtype[dtype](pass, x, y, workspace);
 }
 
-void bpi_logsumexp_reference(const bpi_reduction *r, bp_dtype dtype, const void *x, void *y) {
-    static void (*const by_dtype[])(const bpi_reduction *, const void *, void *) =
-        FLOATS(logsumexp_reference);
-    by_dtype[dtype](r, x, y);
-}
-
 void bpi_logsumexp_fast(const bpi_pass *pass, bp_dtype dtype, const void *x, void *y,
                         void *workspace) {
     static fast_fn *const by_dtype[] = FLOATS(logsumexp);
@@ -100,21 +80,8 @@ void bpi_logsumexp_fast(const bpi_pass *pass, bp_dtype dtype, const void *x, voi
         by_dtype[dtype](pass, x, y, workspace);
 }
 
-typedef void grad_fn(const bpi_pass *pass, const void *y, const void *gy, void *gx);
 typedef void fast_grad_fn(const bpi_pass *pass, const void *y, const void *gy, void *gx,
                           void *workspace);
-
-void bpi_softmax_grad_reference(const bpi_pass *pass, bp_dtype dtype, const void *y, const void *gy,
-                                void *gx) {
-    static grad_fn *const by_dtype[] = FLOATS(softmax_grad_reference);
-    by_dtype[dtype](pass, y, gy, gx);
-}
-
-void bpi_log_softmax_grad_reference(const bpi_pass *pass, bp_dtype dtype, const void *y,
-                                    const void *gy, void *gx) {
-    static grad_fn *const by_dtype[] = FLOATS(log_softmax_grad_reference);
-    by_dtype[dtype](pass, y, gy, gx);
-}
 
 void bpi_softmax_grad_fast(const bpi_pass *pass, bp_dtype dtype, const void *y, const void *gy,
                            void *gx, void *workspace) {
@@ -137,12 +104,6 @@ void bpi_log_softmax_grad_fast(const bpi_pass *pass, bp_dtype dtype, const void 
 }
 
 typedef double loss_fn(const bpi_indices *index, int64_t n, const void *x, void *p);
-
-double bpi_class_loss_reference(const bpi_indices *index, int64_t n, bp_dtype dtype, const void *x,
-                                void *p) {
-    static loss_fn *const by_dtype[] = FLOATS(class_loss_reference);
-    return by_dtype[dtype](index, n, x, p);
-}
 
 double bpi_class_loss_fast(const bpi_indices *index, int64_t n, bp_dtype dtype, const void *x,
                            void *p) {
