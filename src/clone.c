@@ -83,8 +83,17 @@ static void convert_attrs(const copying *c, const bpi_node *node, bp_attr *attrs
     }
 }
 
+/* The result of an assignment becomes its value alone, which no gradient flows into either: a copy
+ * in another dtype has no variable to assign to, and must not write to the model's. */
+static bpi_node *convert_assign(copying *c, const bpi_node *node) {
+    const bp_tensor *value = bp_detach(copy_of(c, node->x[1]));
+    return value ? value->node : NULL;
+}
+
 static bpi_node *convert_op(copying *c, const bpi_node *node) {
     enum { FEW = 8 };
+    if (node->op == &bpi_op_assign)
+        return convert_assign(c, node);
     bp_tensor *few[FEW];
     bp_attr attrs[BP_MAX_ATTRS];
     bp_tensor **x = node->inputs <= FEW ? few : bpi_alloc(node->inputs * sizeof *x);

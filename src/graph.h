@@ -201,8 +201,8 @@ bp_status bpi_closure_of(bp_graph *graph, bp_tensor *const *targets, int count,
 /* Copies a closure that is not empty into another graph: the copy of closure->nodes[k] becomes
  * copies[k]. Names, attributes and what stands behind leaves are shared: the copy must not outlive
  * the recording that it is of, and is not found by name. With retype not BP_DTYPE_COUNT every float
- * tensor becomes `retype`: the shape rules run again, and float leaves become inputs with
- * converted values. */
+ * tensor becomes `retype`: the shape rules run again, float leaves become inputs with converted
+ * values, and the result of an assignment becomes its value: the copy assigns nothing. */
 bp_status bpi_clone(bp_graph *to, const bpi_closure *closure, bp_dtype retype, bpi_node **copies);
 
 /* ---- gradients (autodiff.c) ------------------------------------------------------------------ */

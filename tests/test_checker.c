@@ -395,6 +395,25 @@ START_TEST(second_order_through_a_function_on_arrays_names_the_op) {
 }
 END_TEST
 
+/* The check sees the value that is assigned, held fixed as in reverse mode, and assigns nothing. */
+START_TEST(an_assignment_is_its_value_and_changes_nothing) {
+    const bp_dtype dtype = _i % 2 ? BP_F32 : BP_F64;
+    bp_tensor *x = given("x", dtype, BP_SHAPE(3), numbers);
+    bp_tensor *mean = bp_state(graph, "mean", dtype, BP_SHAPE(3), bp_init_constant(5));
+    bp_tensor *next = bp_assign(mean, bp_add(bp_scale(mean, 0.5), bp_square(x)));
+    if (_i / 2)
+        next = bp_detach(next); /* which is evaluated to be held fixed */
+    bp_tensor *loss = bp_sum(bp_mul(next, x), BP_ALL, false);
+    expect_pass(bp_check_gradients(loss, NULL, &report));
+    ck_assert_int_eq(report.checked, 3);
+    const char *text = bp_explain(loss, x);
+    ck_assert_ptr_nonnull(text);
+    ck_assert_ptr_nonnull(strstr(text, "finite difference"));
+    ck_assert_double_eq(bp_item(bp_mean(mean, BP_ALL, false)), 5);
+    ck_assert_double_eq_tol(bp_item(loss), 0.5 * 2.75 - 1.25 * 4.0625 + 2 * 6.5, 1e-6);
+}
+END_TEST
+
 /* ---- bp_check_plan --------------------------------------------------------------------------- */
 
 START_TEST(plans_agree_with_naive_runs) {
@@ -473,6 +492,7 @@ int main(void) {
     tcase_add_test(losses, a_loss_that_is_not_finite_fails);
     tcase_add_test(losses, a_loss_that_cannot_be_checked_says_why);
     tcase_add_test(losses, second_order_through_a_function_on_arrays_names_the_op);
+    tcase_add_loop_test(losses, an_assignment_is_its_value_and_changes_nothing, 0, 4);
     suite_add_tcase(suite, losses);
     TCase *plans = tcase_create("bp_check_plan");
     tcase_add_checked_fixture(plans, setup, teardown_without_failure);
