@@ -242,6 +242,32 @@ START_TEST(a_gradient_of_zero_must_be_declared) {
 }
 END_TEST
 
+/* Takes every result for an array of doubles, as is easily done. */
+static bp_status cube_of_doubles(const bp_call *c) {
+    double *y = c->y[0].data;
+    for (int64_t i = 0; i < c->y[0].count; i++)
+        y[i] = pow(bpi_load(c->x[0].type->dtype, c->x[0].data, i), 3);
+    return BP_OK;
+}
+
+START_TEST(a_kernel_that_writes_outside_of_its_result_is_named) {
+    bp_op op = cube_with(NULL, cube_backward);
+    op.name = "overrun";
+    op.forward = cube_of_doubles;
+    op.samples = (const char *const[]){"[2]", NULL};
+    expect_rejected(bp_check_op(&op, NULL, &report), "overrun: the kernel wrote outside");
+    setup();
+    bp_tensor *x = bp_input(graph, "x", BP_F32, BP_SHAPE(2));
+    bp_write(x, (float[]){1, 2});
+    bp_tensor *y = bp_record(&op, &x, 1, NULL);
+    bp_set_executor(graph, BP_NAIVE);
+    ck_assert_int_eq(bp_eval(&y, 1), BP_ERR_CHECK);
+    bp_clear_error(graph);
+    expect_rejected(bp_check_plan(&y, 1, &report), "overrun: the kernel wrote outside");
+    teardown();
+}
+END_TEST
+
 /* ---- bp_check_gradients ---------------------------------------------------------------------- */
 
 static const double numbers[12] = {0.5, -1.25, 2, 0.75, -0.5, 1.5, -2.25, 0.25, 1, -0.75, 1.75, -1};
@@ -476,6 +502,7 @@ int main(void) {
     tcase_add_test(ops, an_op_without_usable_samples_cannot_be_checked);
     tcase_add_test(ops, what_a_record_claims_is_checked);
     tcase_add_test(ops, a_gradient_of_zero_must_be_declared);
+    tcase_add_test(ops, a_kernel_that_writes_outside_of_its_result_is_named);
     suite_add_tcase(suite, ops);
     TCase *losses = tcase_create("bp_check_gradients");
     tcase_add_checked_fixture(losses, setup, teardown_without_failure);

@@ -97,7 +97,7 @@ static bp_status check_guards(const naive *n, const bpi_step *step) {
     bpi_fail(
         n->why, BP_ERR_CHECK,
         "the kernel wrote outside of its result, an operand or its workspace; does it respect the "
-        "counts of the arrays?");
+        "counts and the dtypes of the arrays?");
     return bpi_step_fail(n->program, step, BP_ERR_CHECK, n->why);
 }
 

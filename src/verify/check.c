@@ -287,7 +287,7 @@ bp_status bpi_check_op(const bp_op *op, const bp_check_config *config, bp_check_
         status = check_zeros(&check);
     if (status == BP_OK)
         report_pass(&check, samples);
-    else if (status == BP_ERR_CHECK)
+    else if (status == BP_ERR_CHECK && check.base.why.status == BP_OK)
         name_op(&check);
     if (digest)
         *digest = check.base.digest;

@@ -55,11 +55,12 @@ bp_status bpi_check_stop(bpi_check *check, bp_status status, const bp_graph *gra
 }
 
 bp_status bpi_check_unfinished(bpi_check *check, bp_status status) {
-    if (status == BP_OK || status == BP_ERR_CHECK)
+    bool kernel = check->why.status == BP_ERR_CHECK;
+    if (status == BP_OK || (status == BP_ERR_CHECK && !kernel))
         return status;
     bp_check_report *r = check->report;
     r->passed = false;
-    bpi_format(r->text, sizeof r->text, "the check could not be done: %s",
+    bpi_format(r->text, sizeof r->text, "%s%s", kernel ? "" : "the check could not be done: ",
                check->why.status != BP_OK ? check->why.text : bp_status_text(status));
     return status;
 }
