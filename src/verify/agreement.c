@@ -94,7 +94,7 @@ static bp_status flow_back(flow *f, bpi_node *node) {
 
 static bp_status by_formula(bpi_check *check, bp_tensor *loss, bp_tensor *wrt, double **gradient) {
     flow f = {.check = check};
-    bp_status status = bpi_path_of(loss, wrt, &f.path);
+    bp_status status = bpi_path_of(&loss, 1, wrt, &f.path);
     if (status == BP_OK && f.path.closure.count > MOST_NODES)
         status = BP_ERR_UNSUPPORTED;
     f.delta =

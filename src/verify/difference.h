@@ -17,14 +17,22 @@ typedef struct bpi_probe {
 
 /* One element compared. `error` is |analytic - numeric| / max(|analytic|, |numeric|, resolution),
  * where the resolution is what the rounding of y lets a difference see, over the tolerance. NaN
- * when either is not a number. */
+ * when either is not a number. `width` is how far apart the points are that the numeric slope is
+ * from: what is wrong with their difference, over it, is wrong with the slope. */
 typedef struct bpi_slope {
-    double numeric, error;
+    double numeric, error, width;
 } bpi_slope;
 
 /* Compares the analytic slope along element i of the input x, whose values are in `values` (changed
  * and restored). `scale` is the largest analytic slope of the tensor. */
 bp_status bpi_probe_slope(const bpi_probe *probe, bp_tensor *x, double *values, int64_t i,
                           double analytic, double scale, bpi_slope *slope);
+
+/* Compares once more, where rounding may have moved L by `rounding` at each point. */
+void bpi_slope_allow(bpi_slope *slope, double analytic, double rounding, double tolerance);
+/* Measures how far rounding moves L near a value of the element: the standard deviation. 0 where L
+ * does not move at all. */
+bp_status bpi_probe_scatter(const bpi_probe *probe, bp_tensor *x, double *values, int64_t i,
+                            double *scatter);
 
 #endif

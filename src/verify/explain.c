@@ -122,7 +122,7 @@ static void add_agreement(bpi_explainer *e, bpi_text *out) {
 
 static bp_status open_explainer(bpi_explainer *e, bp_tensor *loss, bp_tensor *wrt) {
     *e = (bpi_explainer){.loss = loss, .wrt = wrt};
-    bp_status status = bpi_path_of(loss, wrt, &e->path);
+    bp_status status = bpi_path_of(&loss, 1, wrt, &e->path);
     size_t bytes = (e->path.closure.count + 1) * sizeof(bpi_phrase);
     e->name = status == BP_OK ? bpi_arena_alloc(&e->arena, bytes) : NULL;
     e->delta = status == BP_OK ? bpi_arena_alloc(&e->arena, bytes) : NULL;

@@ -34,9 +34,9 @@ static void mark(bpi_path *path, const bp_tensor *wrt) {
     }
 }
 
-bp_status bpi_path_of(bp_tensor *loss, const bp_tensor *wrt, bpi_path *path) {
+bp_status bpi_path_of(bp_tensor *const *losses, int count, const bp_tensor *wrt, bpi_path *path) {
     *path = (bpi_path){0};
-    bp_status status = bpi_closure_of(loss->node->graph, &loss, 1, &path->closure);
+    bp_status status = bpi_closure_of(wrt->node->graph, losses, count, &path->closure);
     if (status != BP_OK)
         return status;
     size_t room = path->closure.count + 1;
