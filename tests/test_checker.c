@@ -440,6 +440,28 @@ START_TEST(an_assignment_is_its_value_and_changes_nothing) {
 }
 END_TEST
 
+START_TEST(a_configuration_that_makes_no_sense_is_refused) {
+    static const struct {
+        double tolerance, step;
+        int64_t samples;
+        const char *words;
+    } cases[] = {{0, 0, 0, "tolerance is 0"},        {-1e-6, 0, 0, "tolerance is -1e-06"},
+                 {NAN, 0, 0, "tolerance is nan"},    {INFINITY, 0, 0, "tolerance is inf"},
+                 {1e-6, NAN, 0, "step is nan"},      {1e-6, -1e-5, 0, "step is -1e-05"},
+                 {1e-6, INFINITY, 0, "step is inf"}, {1e-6, 0, -4, "samples is -4"}};
+    bp_tensor *loss = network(BP_F64);
+    for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+        bp_check_config config = {
+            .tolerance = cases[k].tolerance, .step = cases[k].step, .samples = cases[k].samples};
+        ck_assert_int_eq(bp_check_gradients(loss, &config, &report), BP_ERR_ARGUMENT);
+        expect_said(cases[k].words);
+        ck_assert(!report.passed);
+        ck_assert_int_eq(bp_check_op(&cube_op, &config, &report), BP_ERR_ARGUMENT);
+        expect_said(cases[k].words);
+    }
+}
+END_TEST
+
 /* ---- bp_check_plan --------------------------------------------------------------------------- */
 
 START_TEST(plans_agree_with_naive_runs) {
@@ -519,6 +541,7 @@ int main(void) {
     tcase_add_test(losses, a_loss_that_is_not_finite_fails);
     tcase_add_test(losses, a_loss_that_cannot_be_checked_says_why);
     tcase_add_test(losses, second_order_through_a_function_on_arrays_names_the_op);
+    tcase_add_test(losses, a_configuration_that_makes_no_sense_is_refused);
     tcase_add_loop_test(losses, an_assignment_is_its_value_and_changes_nothing, 0, 4);
     suite_add_tcase(suite, losses);
     TCase *plans = tcase_create("bp_check_plan");

@@ -10,8 +10,9 @@
 extern "C" {
 #endif
 
+/* What is out of range is refused with BP_ERR_ARGUMENT. */
 typedef struct bp_check_config {
-    double tolerance; /* largest accepted relative error; 1e-6 */
+    double tolerance; /* largest accepted relative error, positive; 1e-6 */
     double step;      /* of the difference, relative to max(1, |x|); 0: chosen by the method */
     int64_t samples;  /* elements checked per tensor, chosen at random; 0: all. 200 */
     uint64_t seed;

@@ -279,7 +279,7 @@ bp_status bpi_check_op(const bp_op *op, const bp_check_config *config, bp_check_
                                                           "op \"%s\" has no samples in its "
                                                           "record to be checked on",
                                                           op ? op->name : "NULL"));
-    bp_status status = BP_OK;
+    bp_status status = bpi_check_configured(&check.base);
     int samples = 0;
     for (; status == BP_OK && op->samples[samples]; samples++)
         status = check_sample(&check, op->samples[samples]);

@@ -81,9 +81,7 @@ static bp_status check_arguments(bpi_check *check, bp_tensor *loss) {
                         "the loss has the shape %s and is no scalar: reduce it "
                         "with bp_sum or bp_mean",
                         bpi_shape_text(&loss->type->shape, shape));
-    if (!(check->config.tolerance > 0))
-        return bpi_fail(&check->why, BP_ERR_ARGUMENT, "the tolerance must be positive");
-    return BP_OK;
+    return bpi_check_configured(check);
 }
 
 bp_status bp_check_gradients(bp_tensor *loss, const bp_check_config *config,

@@ -56,6 +56,24 @@ bp_status bpi_check_stop(bpi_check *check, bp_status status, const bp_graph *gra
     return bpi_fail(&check->why, status, "%s", bp_status_text(status));
 }
 
+bp_status bpi_check_configured(bpi_check *check) {
+    const bp_check_config *c = &check->config;
+    if (!(c->tolerance > 0) || !isfinite(c->tolerance))
+        return bpi_fail(&check->why, BP_ERR_ARGUMENT,
+                        "the tolerance is %g, but must be a positive number", c->tolerance);
+    if (!(c->step >= 0) || !isfinite(c->step))
+        return bpi_fail(&check->why, BP_ERR_ARGUMENT,
+                        "the step is %g, but must be a positive number, or 0 for the steps of "
+                        "the method",
+                        c->step);
+    if (c->samples < 0)
+        return bpi_fail(&check->why, BP_ERR_ARGUMENT,
+                        "the number of samples is %lld, but must be positive, or 0 for all "
+                        "elements",
+                        (long long)c->samples);
+    return BP_OK;
+}
+
 bp_status bpi_check_unfinished(bpi_check *check, bp_status status) {
     bool kernel = check->why.status == BP_ERR_CHECK;
     if (status == BP_OK || (status == BP_ERR_CHECK && !kernel))

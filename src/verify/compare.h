@@ -58,6 +58,8 @@ double *bpi_check_copy(bpi_check *check, bp_tensor *tensor);
 bp_tensor *bpi_random_cotangent(bpi_check *check, bp_tensor *like, const char *name, uint64_t seed);
 /* Keeps the failure of a graph as that of the check. */
 bp_status bpi_check_stop(bpi_check *check, bp_status status, const bp_graph *graph);
+/* Whether the configuration makes sense; BP_ERR_ARGUMENT with words when not. */
+bp_status bpi_check_configured(bpi_check *check);
 /* Writes the verdict of a check that could not be done, or that a kernel has failed by writing
  * outside of its arrays; returns its status. */
 bp_status bpi_check_unfinished(bpi_check *check, bp_status status);
