@@ -212,6 +212,18 @@ START_TEST(an_op_without_usable_samples_cannot_be_checked) {
 }
 END_TEST
 
+START_TEST(samples_without_a_gradient_to_compare_fail) {
+    bp_op op = cube_op;
+    op.samples = (const char *const[]){"[0]", "[2,0]", NULL};
+    expect_rejected(bp_check_op(&op, NULL, &report), "no sample has a gradient");
+    bp_check_config config = bp_check_defaults();
+    config.allow_zero = true;
+    expect_rejected(bp_check_op(&op, &config, &report), "no sample has a gradient");
+    op.samples = (const char *const[]){"[0]", "[2]", NULL};
+    expect_pass(bp_check_op(&op, NULL, &report));
+}
+END_TEST
+
 START_TEST(what_a_record_claims_is_checked) {
     bp_op op = cube_op;
     op.flags = BP_OP_ZERO_GRADIENT;
@@ -522,6 +534,7 @@ int main(void) {
     tcase_add_test(ops, a_report_names_tensor_index_and_sample);
     tcase_add_test(ops, rules_of_the_wrong_type_cannot_be_checked);
     tcase_add_test(ops, an_op_without_usable_samples_cannot_be_checked);
+    tcase_add_test(ops, samples_without_a_gradient_to_compare_fail);
     tcase_add_test(ops, what_a_record_claims_is_checked);
     tcase_add_test(ops, a_gradient_of_zero_must_be_declared);
     tcase_add_test(ops, a_kernel_that_writes_outside_of_its_result_is_named);

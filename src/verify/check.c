@@ -35,9 +35,10 @@ typedef struct recording {
 typedef struct op_check {
     bpi_check base;
     const bp_op *op;
-    bool some[BPI_SAMPLE_OPERANDS];    /* has this operand ever had an element to differentiate? */
-    bool nonzero[BPI_SAMPLE_OPERANDS]; /* and a gradient that was not zero? */
-    bool differentiable;               /* at least one sample has something to differentiate */
+    bool differentiated[BPI_SAMPLE_OPERANDS]; /* has this operand a gradient? */
+    bool some[BPI_SAMPLE_OPERANDS];           /* and has that ever had an element? */
+    bool nonzero[BPI_SAMPLE_OPERANDS];        /* and a gradient that was not zero? */
+    bool differentiable; /* at least one sample has something to differentiate */
 } op_check;
 
 static void close_recording(recording *r) {
@@ -160,6 +161,7 @@ static bp_status check_f32(op_check *check, const bpi_sample *sample, double *co
 static void note_zeros(op_check *check, const recording *r, double *const *gradient) {
     for (int k = 0; k < r->inputs; k++) {
         int64_t count = bp_tensor_count(r->x[k]);
+        check->differentiated[r->which[k]] = true;
         check->some[r->which[k]] |= count > 0;
         check->nonzero[r->which[k]] |= bpi_any(gradient[k], count);
     }
@@ -229,6 +231,10 @@ static bp_status check_zeros(op_check *check) {
     bool declared = (check->op->flags & BP_OP_ZERO_GRADIENT) != 0;
     bool allowed = declared || check->base.config.allow_zero;
     for (int k = 0; k < BPI_SAMPLE_OPERANDS; k++) {
+        if (check->differentiated[k] && !check->some[k])
+            return fail_zero(check, k,
+                             "not checked: no sample has a gradient of it to compare, for it has "
+                             "no elements in any");
         if (check->some[k] && !check->nonzero[k] && !allowed)
             return fail_zero(check, k,
                              "zero on every sample, so that nothing was checked; if that is "
