@@ -212,6 +212,40 @@ START_TEST(an_op_without_usable_samples_cannot_be_checked) {
 }
 END_TEST
 
+START_TEST(what_a_record_says_must_be_readable) {
+    static const struct {
+        const char *formula, *gradient, *kinks, *domain;
+        bp_status status;
+        const char *words;
+    } cases[] = {{"y = x ^", NULL, NULL, NULL, BP_ERR_FORMAT, "y = x ^"},
+                 {"y = x^3", "gx = gy * (3 * x", NULL, NULL, BP_ERR_FORMAT, "gx = gy * (3 * x"},
+                 {NULL, NULL, "x -", NULL, BP_ERR_FORMAT, "x -"},
+                 {NULL, NULL, "zzz", NULL, BP_ERR_NAME, "\"zzz\""},
+                 {NULL, NULL, "x - cutoff", NULL, BP_ERR_NAME, "\"cutoff\""},
+                 {NULL, NULL, "x - mystery(1)", NULL, BP_ERR_NAME, "\"mystery\""},
+                 {NULL, NULL, NULL, "x <", BP_ERR_FORMAT, "x <"},
+                 {NULL, NULL, NULL, "z > 0", BP_ERR_NAME, "\"z\""}};
+    for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+        bp_op op = cube_op;
+        op.formula = cases[k].formula;
+        op.gradient = cases[k].gradient;
+        op.kinks = cases[k].kinks;
+        op.domain = cases[k].domain;
+        ck_assert_msg(bp_check_op(&op, NULL, &report) == cases[k].status, "%s: %s", cases[k].words,
+                      report.text);
+        ck_assert(!report.passed);
+        expect_said(cases[k].words);
+    }
+    bp_op op = cube_op; /* what nobody can evaluate */
+    op.formula = "y = third_power_of(x)";
+    op.gradient = "gx = what_follows(gy, x)";
+    op.kinks = "";
+    expect_pass(bp_check_op(&op, NULL, &report));
+    op.kinks = "x - 4 / pi";
+    expect_pass(bp_check_op(&op, NULL, &report));
+}
+END_TEST
+
 START_TEST(samples_without_a_gradient_to_compare_fail) {
     bp_op op = cube_op;
     op.samples = (const char *const[]){"[0]", "[2,0]", NULL};
@@ -534,6 +568,7 @@ int main(void) {
     tcase_add_test(ops, a_report_names_tensor_index_and_sample);
     tcase_add_test(ops, rules_of_the_wrong_type_cannot_be_checked);
     tcase_add_test(ops, an_op_without_usable_samples_cannot_be_checked);
+    tcase_add_test(ops, what_a_record_says_must_be_readable);
     tcase_add_test(ops, samples_without_a_gradient_to_compare_fail);
     tcase_add_test(ops, what_a_record_claims_is_checked);
     tcase_add_test(ops, a_gradient_of_zero_must_be_declared);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "compare.h"
+#include "formula.h"
 #include "sample.h"
 
 bp_check_config bp_check_defaults(void) {
@@ -192,6 +193,18 @@ static bp_status only_run(op_check *check, const recording *r, const bpi_sample 
     return status == BP_OK ? BP_OK : bpi_check_stop(&check->base, status, r->graph);
 }
 
+/* A formula may say in words of its own what no program can evaluate, but it must parse. */
+static bp_status check_syntax(op_check *check) {
+    const char *const texts[] = {check->op->formula, check->op->gradient};
+    bp_status status = BP_OK;
+    for (int k = 0; status == BP_OK && k < 2; k++) {
+        bpi_formula formula;
+        status = bpi_formula_parse(texts[k], false, &formula, &check->base.why);
+        bpi_formula_free(&formula);
+    }
+    return status;
+}
+
 static bp_status check_sample(op_check *check, const char *text) {
     bpi_sample sample;
     recording r = {0};
@@ -287,6 +300,8 @@ bp_status bpi_check_op(const bp_op *op, const bp_check_config *config, bp_check_
                                                           op ? op->name : "NULL"));
     bp_status status = bpi_check_configured(&check.base);
     int samples = 0;
+    if (status == BP_OK)
+        status = check_syntax(&check);
     for (; status == BP_OK && op->samples[samples]; samples++)
         status = check_sample(&check, op->samples[samples]);
     if (status == BP_OK)

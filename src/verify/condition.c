@@ -7,14 +7,31 @@
 #include "../graph.h"
 #include "sample.h"
 
-static void find_names(const bpi_expr *expr, const bpi_point *point, bpi_condition *c) {
+/* Whether a name is that of an attribute which is a number, or of a constant. */
+static bool is_number(const bp_op *op, const char *name) {
+    bool found = strcmp(name, "pi") == 0;
+    for (int k = 0; k < bpi_op_attrs(op); k++)
+        found |= strcmp(op->attrs[k].name, name) == 0 &&
+                 (op->attrs[k].type == BP_ATTR_INT || op->attrs[k].type == BP_ATTR_REAL);
+    return found;
+}
+
+static bp_status find_names(const bpi_expr *expr, const bpi_point *point, bpi_condition *c,
+                            bp_failure *why) {
+    bool found = expr->kind != BPI_EXPR_NAME || is_number(point->op, expr->name);
     for (int k = 0; expr->kind == BPI_EXPR_NAME && k < point->inputs; k++)
         if (strcmp(expr->name, bpi_operand_name(point->op, k)) == 0) {
-            c->names[k] = true;
+            found = c->names[k] = true;
             c->floats = c->floats || bp_dtype_is_float(point->type[k]->dtype);
         }
-    for (int k = 0; k < expr->args; k++)
-        find_names(expr->arg[k], point, c);
+    bp_status status = found ? BP_OK
+                             : bpi_fail(why, BP_ERR_NAME,
+                                        "op \"%s\": a kink or the domain names \"%s\", which is "
+                                        "no operand and no attribute that is a number",
+                                        point->op->name, expr->name);
+    for (int k = 0; status == BP_OK && k < expr->args; k++)
+        status = find_names(expr->arg[k], point, c, why);
+    return status;
 }
 
 /* Widens `to` so that it covers `x` by broadcasting; false when it cannot. */
@@ -36,7 +53,9 @@ bp_status bpi_condition_of(const bpi_expr *expr, const bpi_point *point, bpi_con
                            bp_failure *why) {
     *c = (bpi_condition){.expr = expr, .shape = BP_SCALAR};
     c->apart = expr->kind == BPI_EXPR_CALL && strcmp(expr->name, "apart") == 0 && expr->args == 1;
-    find_names(expr, point, c);
+    bp_status status = find_names(expr, point, c, why);
+    if (status != BP_OK)
+        return status;
     for (int k = 0; k < point->inputs; k++)
         if (c->names[k] && !c->apart && !widen(&c->shape, &point->type[k]->shape))
             return bpi_fail(

@@ -28,7 +28,8 @@ typedef struct bpi_condition {
     int64_t count;
 } bpi_condition;
 
-/* Works out what an expression names. BP_ERR_SHAPE when those operands do not broadcast. */
+/* Works out what an expression names. BP_ERR_NAME when that does not exist, BP_ERR_SHAPE when those
+ * operands do not broadcast. */
 bp_status bpi_condition_of(const bpi_expr *expr, const bpi_point *point, bpi_condition *condition,
                            bp_failure *why);
 /* The element of operand k that meets element `index` of the broadcast shape. */
