@@ -3,7 +3,6 @@
  * second order. And on the same samples, planned against naive execution, values and gradients. */
 #include <backprop.h>
 #include <check.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -40,13 +39,6 @@ static void compare_executors(const bp_op *op, const char *text, bp_dtype dtype)
             wrt[wrt_count++] = x[k];
     }
     bp_tensor *y = bpi_sample_record(&sample, x, dtype);
-    bool empty = bp_tensor_count(x[0]) == 0 && bp_tensor_count(y) > 0;
-    if (empty && isnan(bp_item(y))) { /* the mean of nothing: NaN agrees with nothing */
-        bp_graph_free(graph);
-        bp_model_free(model);
-        bpi_sample_free(&sample);
-        return;
-    }
     for (int k = 0; k < bpi_op_outputs(op); k++)
         all[count++] = bp_output(y, k);
     if (wrt_count && bp_dtype_is_float(bp_tensor_dtype(y)) && (op->vjp || op->backward)) {

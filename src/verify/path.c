@@ -23,20 +23,20 @@ bool bpi_path_flows(const bpi_path *path, const bpi_node *node, int k) {
 static void mark(bpi_path *path, const bp_tensor *wrt) {
     for (size_t s = 0; s < path->closure.count; s++) {
         const bpi_node *node = path->closure.nodes[s];
-        path->on[s] = node == wrt->node;
+        path->on[s] = wrt ? node == wrt->node : node->leaf != NULL;
         for (int k = 0; k < node->inputs && !path->on[s]; k++)
             path->on[s] = bpi_path_flows(path, node, k);
         for (int k = 0; k < node->inputs; k++) {
             path->uses[node->x[k]->node->slot]++;
             path->consumers[node->x[k]->node->slot] +=
-                path->on[s] && node != wrt->node && bpi_path_flows(path, node, k);
+                path->on[s] && wrt && node != wrt->node && bpi_path_flows(path, node, k);
         }
     }
 }
 
 bp_status bpi_path_of(bp_tensor *const *losses, int count, const bp_tensor *wrt, bpi_path *path) {
     *path = (bpi_path){0};
-    bp_status status = bpi_closure_of(wrt->node->graph, losses, count, &path->closure);
+    bp_status status = bpi_closure_of(losses[0]->node->graph, losses, count, &path->closure);
     if (status != BP_OK)
         return status;
     size_t room = path->closure.count + 1;

@@ -69,7 +69,7 @@ double bpi_rounding_size(bpi_check *check, const bpi_subject *s, bp_tensor *x) {
             status = bp_eval(p.tensor, 2 * p.count);
         bpi_path_renumber(&path);
         size = status == BP_OK ? add_up(&path, &p) : 0;
-        bp_clear_error(x->node->graph);
+        bp_clear_error(s->y[0]->node->graph);
     }
     bpi_path_free(&path);
     return size;

@@ -252,8 +252,8 @@ static bp_status leave_kinks(bpi_check *check, bpi_scratch *s) {
 
 /* ---- opening and closing --------------------------------------------------------------------- */
 
-static bp_status copy_as_f64(bpi_check *check, bp_graph *to, bp_tensor *const *targets, int count,
-                             bp_tensor **copies) {
+bp_status bpi_copy_as_f64(bpi_check *check, bp_graph *to, bp_tensor *const *targets, int count,
+                          bp_tensor **copies) {
     bp_graph *from = targets[0]->node->graph;
     bpi_closure closure = {0};
     bp_status status = bpi_closure_of(from, targets, count, &closure);
@@ -279,7 +279,7 @@ bp_status bpi_scratch_open(bpi_check *check, bp_tensor *loss, bp_tensor *wrt, bp
     bp_set_executor(s->graph, BP_NAIVE);
     bp_tensor *targets[] = {loss, wrt}, *copies[2];
     int count = wrt ? 2 : 1;
-    bp_status status = copy_as_f64(check, s->original, targets, count, copies);
+    bp_status status = bpi_copy_as_f64(check, s->original, targets, count, copies);
     if (status == BP_OK)
         status = copy_frozen(check, s, copies, count);
     if (status == BP_OK && s->kinked)

@@ -21,4 +21,8 @@ typedef struct bpi_scratch {
 bp_status bpi_scratch_open(bpi_check *check, bp_tensor *loss, bp_tensor *wrt, bpi_scratch *scratch);
 void bpi_scratch_close(bpi_scratch *scratch);
 
+/* Copies what tensors of one graph depend on into graph `to`, in f64. */
+bp_status bpi_copy_as_f64(bpi_check *check, bp_graph *to, bp_tensor *const *targets, int count,
+                          bp_tensor **copies);
+
 #endif
