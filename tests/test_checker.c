@@ -246,6 +246,23 @@ START_TEST(what_a_record_says_must_be_readable) {
 }
 END_TEST
 
+START_TEST(formulas_that_say_something_else_are_found) {
+    static const struct {
+        const char *formula, *gradient, *words;
+    } cases[] = {{"y = x^2", NULL, "says that the result[0] of sample \"[4]\" is "},
+                 {"y = x * x * abs(x)", NULL, "the result["},
+                 {NULL, "gx = 2 * gy * x^2", "says that the gradient of x[0]"},
+                 {NULL, "gx = 3 * gy * x", "the gradient of x["},
+                 {NULL, "gx = gy * 3 * x^2 * 1.00001", "the gradient of x["}};
+    for (size_t k = 0; k < 2 * sizeof cases / sizeof cases[0]; k++) {
+        bp_op op = k % 2 ? cube_op : cube_with(NULL, cube_backward);
+        op.formula = cases[k / 2].formula ? cases[k / 2].formula : op.formula;
+        op.gradient = cases[k / 2].gradient ? cases[k / 2].gradient : op.gradient;
+        expect_rejected(bp_check_op(&op, NULL, &report), cases[k / 2].words);
+    }
+}
+END_TEST
+
 START_TEST(samples_without_a_gradient_to_compare_fail) {
     bp_op op = cube_op;
     op.samples = (const char *const[]){"[0]", "[2,0]", NULL};
@@ -278,6 +295,8 @@ static bp_status round_forward(const bp_call *c) {
 START_TEST(a_gradient_of_zero_must_be_declared) {
     bp_op op = cube_with(vjp_zero, NULL);
     op.forward = round_forward;
+    op.formula = "y = floor(x + 0.5)";
+    op.gradient = "gx = 0 * gy";
     op.kinks = "x - floor(x) - 0.5";
     expect_rejected(bp_check_op(&op, NULL, &report), "zero on every sample");
     bp_check_config config = bp_check_defaults();
@@ -642,6 +661,7 @@ int main(void) {
     tcase_add_test(ops, rules_of_the_wrong_type_cannot_be_checked);
     tcase_add_test(ops, an_op_without_usable_samples_cannot_be_checked);
     tcase_add_test(ops, what_a_record_says_must_be_readable);
+    tcase_add_test(ops, formulas_that_say_something_else_are_found);
     tcase_add_test(ops, samples_without_a_gradient_to_compare_fail);
     tcase_add_test(ops, what_a_record_claims_is_checked);
     tcase_add_test(ops, a_gradient_of_zero_must_be_declared);

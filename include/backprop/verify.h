@@ -39,7 +39,8 @@ typedef struct bp_check_report {
 BP_API bp_status bp_check_gradients(bp_tensor *loss, const bp_check_config *config,
                                     bp_check_report *report);
 /* Checks one op, built-in or yours, on the samples in its record: every differentiable operand,
- * random cotangent, first and second order. */
+ * random cotangent, first and second order; and that the formulas in the record say the same, as
+ * far as they can be evaluated. */
 BP_API bp_status bp_check_op(const bp_op *op, const bp_check_config *config,
                              bp_check_report *report);
 /* Runs these tensors once planned and once naively from the same state and compares: up to rounding,

@@ -31,17 +31,6 @@ typedef struct flow {
     bpi_nd *delta; /* by slot; data NULL: none */
 } flow;
 
-static bp_status array_of(flow *f, bp_tensor *tensor, bpi_nd *x) {
-    *x = bpi_nd_new(&f->check->arena, tensor->type->shape);
-    const void *data = bp_data(tensor);
-    int64_t count = bp_tensor_count(tensor);
-    if (!x->data || (!data && count))
-        return BP_ERR_MEMORY;
-    for (int64_t i = 0; i < count; i++)
-        x->data[i] = bpi_load(tensor->type->dtype, data, i);
-    return BP_OK;
-}
-
 /* Everything is evaluated in one run first, so that reading it runs nothing again. */
 static bp_status evaluate_path(flow *f) {
     size_t room = 1;
@@ -78,9 +67,9 @@ static bp_status flow_back(flow *f, bpi_node *node) {
     bpi_nd x[4], y, gx;
     if (node->outputs != 1 || node->inputs > 4)
         return BP_ERR_UNSUPPORTED;
-    bp_status status = array_of(f, &node->y[0], &y);
+    bp_status status = bpi_nd_of(&node->y[0], &f->check->arena, &y);
     for (int k = 0; status == BP_OK && k < node->inputs; k++)
-        status = array_of(f, node->x[k], &x[k]);
+        status = bpi_nd_of(node->x[k], &f->check->arena, &x[k]);
     bpi_nd_node values = {node->op, node->attr, node->inputs, 1, x, &y, &f->delta[node->slot]};
     for (int k = 0; status == BP_OK && k < node->inputs; k++) {
         if (!bpi_path_flows(&f->path, node, k))

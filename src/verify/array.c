@@ -19,6 +19,17 @@ bpi_nd bpi_nd_new(bpi_arena *arena, bp_shape shape) {
     return x;
 }
 
+bp_status bpi_nd_of(bp_tensor *tensor, bpi_arena *arena, bpi_nd *value) {
+    int64_t count = bp_tensor_count(tensor);
+    const void *data = bp_data(tensor);
+    *value = bpi_nd_new(arena, tensor->type->shape);
+    if (!value->data || (!data && count))
+        return BP_ERR_MEMORY;
+    for (int64_t i = 0; i < count; i++)
+        value->data[i] = bpi_load(tensor->type->dtype, data, i);
+    return BP_OK;
+}
+
 static bp_status new_array(const bpi_nd_scope *s, bp_shape shape, bpi_nd *value) {
     *value = bpi_nd_new(s->arena, shape);
     return value->data ? BP_OK : fail(s, BP_ERR_MEMORY, "out of memory");

@@ -32,6 +32,8 @@ bp_status bpi_nd_value(const bpi_expr *expr, const bpi_nd_scope *scope, bpi_nd *
 
 /* A new array of a shape, zeroed; data NULL when memory is short. */
 bpi_nd bpi_nd_new(bpi_arena *arena, bp_shape shape);
+/* The values of a tensor, which is evaluated for it. */
+bp_status bpi_nd_of(bp_tensor *tensor, bpi_arena *arena, bpi_nd *value);
 /* Sums over the dimensions in which x is larger than `shape`, and gives it that shape. */
 bp_status bpi_nd_sum_to(const bpi_nd *x, const bp_shape *shape, bpi_arena *arena, bpi_nd *value);
 /* Swaps the last two dimensions. */

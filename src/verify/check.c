@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "compare.h"
+#include "check_formula.h"
 #include "formula.h"
 #include "sample.h"
 
@@ -183,7 +183,14 @@ static bp_status check_f64(op_check *check, const recording *r, bpi_gradients *g
     status = bpi_compare(&check->base, &subject, gradients);
     if (status == BP_OK && has_second_order(check->op))
         status = bpi_compare_second(&check->base, &subject, gradients, check->base.config.seed + 1);
-    return status;
+    bpi_known_node known = {.node = r->y[0]->node,
+                            .c = r->c,
+                            .copies = COPIES,
+                            .inputs = r->inputs,
+                            .which = r->which,
+                            .gradient = gradients->value,
+                            .where = where};
+    return status == BP_OK ? bpi_check_formulas(&check->base, &known) : status;
 }
 
 /* A sample without a float result, or without operands that have gradients, must only run. */
@@ -193,7 +200,7 @@ static bp_status only_run(op_check *check, const recording *r, const bpi_sample 
     return status == BP_OK ? BP_OK : bpi_check_stop(&check->base, status, r->graph);
 }
 
-/* A formula may say in words of its own what no program can evaluate, but it must parse. */
+/* A formula may use functions that no program can evaluate, but it must parse. */
 static bp_status check_syntax(op_check *check) {
     const char *const texts[] = {check->op->formula, check->op->gradient};
     bp_status status = BP_OK;
