@@ -99,6 +99,8 @@ static bp_status train_program(bp_model *m, bp_graph *g, results *r) {
 static const bp_op square_op = {.name = "square again",
                                 .arity = 1,
                                 .operands = {{"x", false}},
+                                .formula = "y = x^2",
+                                .gradient = "gx = 2 * x * gy",
                                 .samples = (const char *const[]){"[2]", NULL}};
 
 static void square_vjp(bp_vjp *v) {
@@ -121,8 +123,15 @@ static bp_status verify_program(bp_model *m, bp_graph *g, results *r) {
         return bp_failed(g) ? bp_error_status(g) : BP_ERR_STATE;
     if (!bp_explain(loss, w))
         return bp_error_status(g);
+    bp_tensor *hidden = bp_scale(bp_sum(bp_square(w), BP_ALL, false), 1e-20); /* by rounding */
+    bp_tensor *flat = bp_add(hidden, bp_full(g, BP_F32, BP_SCALAR, 1));
+    if (!flat)
+        return bp_failed(g) ? bp_error_status(g) : BP_ERR_STATE;
     bp_status status = bp_check_gradients(loss, &config, &report);
     r->checked[0] = report.checked;
+    if (status == BP_OK)
+        status = bp_check_gradients(flat, NULL, &report);
+    r->checked[0] += report.checked;
     if (status == BP_OK)
         status = bp_check_plan(&loss, 1, &report);
     r->checked[1] = report.checked;

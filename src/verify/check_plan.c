@@ -76,7 +76,7 @@ static double bound(bp_dtype dtype) {
 }
 
 /* What passes through the computation of one element, by its gradients in a copy. */
-static double size_behind(const bpi_check *check, bp_tensor *tensor, int64_t i) {
+static double size_behind(bpi_check *check, bp_tensor *tensor, int64_t i) {
     bpi_check own = {.config = check->config};
     bp_graph *graph = bp_graph_new(tensor->node->graph->model);
     bp_tensor *y = NULL, *c = NULL;
@@ -89,6 +89,8 @@ static double size_behind(const bpi_check *check, bp_tensor *tensor, int64_t i) 
         bpi_subject subject = {.y = &y, .c = &c, .count = 1};
         size = bp_write(c, one) == BP_OK ? bpi_rounding_size(&own, &subject, NULL) : 0;
     }
+    if (!graph || own.why.status == BP_ERR_MEMORY)
+        bpi_fail(&check->why, BP_ERR_MEMORY, "out of memory for the rounding of a plan");
     bp_graph_free(graph);
     bpi_arena_free(&own.arena);
     return size;
@@ -124,6 +126,8 @@ static bp_status compare_element(bpi_check *check, pair *t, int64_t i) {
     double gap = p == n || (isnan(p) && isnan(n)) ? 0 : fabs(p - n);
     if (isfinite(gap) && gap > bound(dtype) * t->scale && bp_dtype_is_float(dtype))
         t->scale = fmax(t->scale, size_behind(check, t->tensor, i) / 20);
+    if (check->why.status != BP_OK)
+        return check->why.status;
     double error = gap == 0 ? 0 : gap / t->scale;
     r->checked++;
     if (error <= bound(dtype)) {

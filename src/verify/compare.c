@@ -200,6 +200,8 @@ static bp_status allow_rounding(tensor_check *t, double *values, int64_t i, bpi_
         return status;
     if (t->size < 0)
         t->size = bpi_rounding_size(t->check, s, s->x[t->input]);
+    if (t->check->why.status != BP_OK)
+        return t->check->why.status;
     double most = ROUNDINGS * DBL_EPSILON * t->size;
     double rounding = scatter > 0 ? fmin(DEVIATIONS * scatter, most) : most;
     bpi_slope_allow(slope, analytic, rounding, t->probe->tolerance);

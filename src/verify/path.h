@@ -12,8 +12,9 @@ typedef struct bpi_path {
     int *consumers; /* by slot: as how many operands of nodes on the path, into which they flow */
 } bpi_path;
 
-/* Works out the path from losses of one graph back to `wrt`, or to all leaves where that is NULL; free it with bpi_path_free, also after a failure.
- * Slots hold until the graph runs or is differentiated; bpi_path_renumber sets them again. */
+/* Works out the path from losses of one graph back to `wrt`, or to all leaves where that is NULL;
+ * free it with bpi_path_free, also after a failure. Slots hold until the graph runs or is
+ * differentiated; bpi_path_renumber sets them again. */
 bp_status bpi_path_of(bp_tensor *const *losses, int count, const bp_tensor *wrt, bpi_path *path);
 void bpi_path_renumber(bpi_path *path);
 void bpi_path_free(bpi_path *path);

@@ -71,6 +71,8 @@ double bpi_rounding_size(bpi_check *check, const bpi_subject *s, bp_tensor *x) {
         size = status == BP_OK ? add_up(&path, &p) : 0;
         bp_clear_error(s->y[0]->node->graph);
     }
+    if (status == BP_ERR_MEMORY)
+        bpi_fail(&check->why, status, "out of memory while checking gradients");
     bpi_path_free(&path);
     return size;
 }
