@@ -43,9 +43,9 @@ BP_API bp_status bp_check_gradients(bp_tensor *loss, const bp_check_config *conf
  * far as they can be evaluated. */
 BP_API bp_status bp_check_op(const bp_op *op, const bp_check_config *config,
                              bp_check_report *report);
-/* Runs these tensors once planned and once naively from the same state and compares: up to rounding,
- * which counts from the largest element of a tensor or from what is added up to make one. NaN by
- * both is agreement, and the report says how often. */
+/* Runs these tensors once planned and once naively from the same state and compares: up to
+ * rounding, which counts from the largest element of a tensor or from what is added up to make one.
+ * NaN by both is agreement, and the report says how often. */
 BP_API bp_status bp_check_plan(bp_tensor *const *tensors, int count, bp_check_report *report);
 
 /* Explains the gradient of `loss` with respect to `wrt`: the error terms from the loss back to it,
