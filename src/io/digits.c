@@ -17,7 +17,7 @@ bp_status bp_digits(bp_dataset *data, bp_failure *why) {
         return bpi_fail(why, BP_ERR_ARGUMENT, "bp_digits: data must not be NULL");
     enum {
         FEATURES = BPI_DIGITS_SIDE * BPI_DIGITS_SIDE,
-        LINES = BPI_DIGITS_COUNT * BPI_DIGITS_LINE
+        CHARACTERS = BPI_DIGITS_COUNT * BPI_DIGITS_LINE
     };
     *data = (bp_dataset){.count = BPI_DIGITS_COUNT,
                          .features = FEATURES,
@@ -26,19 +26,18 @@ bp_status bp_digits(bp_dataset *data, bp_failure *why) {
                          .width = BPI_DIGITS_SIDE};
     data->inputs = bpi_alloc_aligned(sizeof *data->inputs * BPI_DIGITS_COUNT * FEATURES);
     data->labels = bpi_alloc_aligned(sizeof *data->labels * BPI_DIGITS_COUNT);
-    char *lines = bpi_alloc(LINES);
-    if (!data->inputs || !data->labels || !lines ||
-        !bpi_unpack(bpi_digits_packed, bpi_digits_packed_bytes, lines, LINES)) {
-        bpi_free(lines);
+    char *columns = bpi_alloc(CHARACTERS); /* labels, then pixels by place */
+    if (!data->inputs || !data->labels || !columns ||
+        !bpi_unpack(bpi_digits_packed, bpi_digits_packed_bytes, columns, CHARACTERS)) {
+        bpi_free(columns);
         bp_dataset_free(data);
         return bpi_fail(why, BP_ERR_MEMORY, "out of memory while unpacking the digits");
     }
     for (int k = 0; k < BPI_DIGITS_COUNT; k++) {
-        const char *line = lines + k * BPI_DIGITS_LINE;
-        data->labels[k] = line[0] - '0';
+        data->labels[k] = columns[k] - '0';
         for (int i = 0; i < FEATURES; i++)
-            data->inputs[k * FEATURES + i] = pixel(line[1 + i]);
+            data->inputs[k * FEATURES + i] = pixel(columns[(1 + i) * BPI_DIGITS_COUNT + k]);
     }
-    bpi_free(lines);
+    bpi_free(columns);
     return BP_OK;
 }
