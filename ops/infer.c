@@ -127,6 +127,13 @@ bp_status bp_infer_float(bp_signature *s) {
     return status == BP_OK ? bp_infer_same(s) : status;
 }
 
+bp_status bp_infer_f64(bp_signature *s) {
+    if (s->x[0].dtype != BP_F64)
+        return bp_infer_fail(s, BP_ERR_DTYPE, "works on f64, not on %s; bp_cast it first",
+                             bp_dtype_name(s->x[0].dtype));
+    return bp_infer_same(s);
+}
+
 bp_status bp_infer_broadcast_float(bp_signature *s) {
     bp_status status = require_float(s);
     return status == BP_OK ? bp_infer_broadcast(s) : status;

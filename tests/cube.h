@@ -1,4 +1,4 @@
-/* An op of one's own, y = x³, the least that is one: no formulas, no samples. */
+/* An op of one's own on f64, y = x³, the least that is one: no formulas, no samples. */
 #ifndef CUBE_H
 #define CUBE_H
 
@@ -21,6 +21,7 @@ static bp_status cube_backward(const bp_call *c) {
 static const bp_op cube_op = {.name = "cube",
                               .arity = 1,
                               .operands = {{"x", false}},
+                              .infer = bp_infer_f64,
                               .forward = cube,
                               .backward = cube_backward};
 

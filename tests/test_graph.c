@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cube.h"
 #include "fixture.h"
 #include "graph.h"
 #include "suite.h"
@@ -223,6 +224,15 @@ START_TEST(a_failure_names_the_scope) {
     bp_scope_open(graph, "block");
     bp_add(a, b);
     expect_failure(BP_ERR_SHAPE, "add at \"block\"");
+}
+END_TEST
+
+START_TEST(an_op_of_f64_alone_refuses_other_tensors) {
+    bp_tensor *narrow = bp_full(graph, BP_F32, BP_SHAPE(3), 2);
+    ck_assert_ptr_null(bp_record(&cube_op, &narrow, 1, NULL));
+    expect_failure(BP_ERR_DTYPE, "cube: works on f64, not on f32; bp_cast it");
+    bp_tensor *wide = bp_cast(narrow, BP_F64);
+    ck_assert_double_eq(bp_f64(bp_record(&cube_op, &wide, 1, NULL))[2], 8);
 }
 END_TEST
 
@@ -483,6 +493,7 @@ int main(void) {
         the_first_failure_is_kept,
         the_textbook_mistake_suggests_the_outer_product,
         a_failure_names_the_scope,
+        an_op_of_f64_alone_refuses_other_tensors,
         null_operands_and_foreign_operands_are_refused,
         only_inputs_are_written,
         an_input_follows_its_values,

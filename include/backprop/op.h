@@ -71,11 +71,13 @@ typedef struct bp_signature {
 BP_API bp_status bp_infer_fail(bp_signature *s, bp_status status, const char *format, ...)
     BP_FORMAT(3, 4);
 /* Reusable rules. Same: the result has the type of the first operand, all operands the same type.
- * Broadcast: NumPy broadcasting, all operands of one dtype, which the result has. Float: as `same`
- * (one operand), f32 or f64 only. */
+ * Broadcast: NumPy broadcasting, all operands of one dtype, which the result has. Float: as `same`,
+ * f32 or f64 only. F64: as `same`, f64 only, for kernels written for double. A kernel is given
+ * arrays of every dtype that `infer` lets through. */
 BP_API bp_status bp_infer_same(bp_signature *s);
 BP_API bp_status bp_infer_broadcast(bp_signature *s);
 BP_API bp_status bp_infer_float(bp_signature *s);
+BP_API bp_status bp_infer_f64(bp_signature *s);
 BP_API bp_status bp_infer_broadcast_float(bp_signature *s);
 
 /* ---- the gradient as graph ------------------------------------------------------------------- */
