@@ -141,7 +141,7 @@ bp_optimizer *bp_adam(bp_model *model, const bp_adam_config *config) {
     if (!(c.beta2 >= 0 && c.beta2 < 1))
         return bpi_rule_refuse(model, "adam", "beta2", c.beta2,
                                "use a number in [0, 1), e.g. 0.999");
-    if (!(c.epsilon >= 0 && isfinite(c.epsilon)))
+    if (!(c.epsilon > 0 && isfinite(c.epsilon))) /* with 0 a gradient of 0 is divided by 0 */
         return bpi_rule_refuse(model, "adam", "epsilon", c.epsilon, "use e.g. 1e-8");
     if (!(c.weight_decay >= 0 && isfinite(c.weight_decay)))
         return bpi_rule_refuse(model, "adam", "weight_decay", c.weight_decay,

@@ -19,10 +19,7 @@ static inline bp_tensor *bpi_rule_scale(bp_tensor *x, double factor) {
 /* Refuses a configuration: `number` is the one at fault. Returns NULL. */
 static inline bp_optimizer *bpi_rule_refuse(bp_model *model, const char *rule, const char *number,
                                             double value, const char *fix) {
-    if (!model)
-        return NULL;
-    model->why = (bp_failure){.status = BP_OK};
-    bpi_fail(&model->why, BP_ERR_VALUE, "%s: %s is %g; %s", rule, number, value, fix);
+    bpi_model_fail(model, BP_ERR_VALUE, "%s: %s is %g; %s", rule, number, value, fix);
     return NULL;
 }
 

@@ -44,8 +44,9 @@ bp_sgd_config bp_sgd_defaults(void) { return (bp_sgd_config){.lr = 0.01}; }
 
 bp_optimizer *bp_sgd(bp_model *model, const bp_sgd_config *config) {
     bp_sgd_config c = config ? *config : bp_sgd_defaults();
-    if (!(c.momentum >= 0 && isfinite(c.momentum)))
-        return bpi_rule_refuse(model, "sgd", "momentum", c.momentum, "use 0 for none, or e.g. 0.9");
+    if (!(c.momentum >= 0 && c.momentum < 1))
+        return bpi_rule_refuse(model, "sgd", "momentum", c.momentum,
+                               "use a number in [0, 1): 0 for none, or e.g. 0.9");
     if (c.nesterov && c.momentum == 0)
         return bpi_rule_refuse(model, "sgd", "momentum", c.momentum,
                                "Nesterov's variant is one of momentum: use e.g. 0.9");

@@ -220,6 +220,10 @@ extern void (*bpi_vjp_fault)(bp_vjp *v);
 
 /* ---- variables ------------------------------------------------------------------------------- */
 
+/* Keeps the last failure of a model, if there is one to keep it; returns `status`. */
+bp_status bpi_model_fail(const bp_model *model, bp_status status, const char *format, ...)
+    BP_FORMAT(3, 4);
+
 bpi_variable *bpi_variable_find(const bp_model *model, const char *name, uint64_t hash);
 /* Makes a variable, initialised, unless another thread has just made one of that name. Returns the
  * one that there is; NULL with model->why set. */

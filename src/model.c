@@ -55,6 +55,18 @@ const char *bp_model_error(const bp_model *model) {
     return model ? model->why.text : "the model is NULL: bp_model_new failed, or was not called";
 }
 
+bp_status bpi_model_fail(const bp_model *model, bp_status status, const char *format, ...) {
+    if (!model)
+        return status;
+    bp_failure *why = (bp_failure *)&model->why;
+    why->status = status;
+    va_list args;
+    va_start(args, format);
+    bpi_vformat(why->text, sizeof why->text, format, args);
+    va_end(args);
+    return status;
+}
+
 /* ---- variables ------------------------------------------------------------------------------- */
 
 bpi_variable *bpi_variable_find(const bp_model *model, const char *name, uint64_t hash) {
@@ -147,37 +159,38 @@ bool bp_model_type(const bp_model *model, const char *name, bp_type *type) {
     return variable != NULL;
 }
 
-/* Finds a variable of `bytes` bytes; NULL with the status and words of what is wrong. */
-static bpi_variable *sized_variable(const bp_model *model, const char *name, size_t bytes,
-                                    bp_failure *why) {
-    bpi_variable *variable = find_named(model, name);
-    if (!variable) {
-        bpi_fail(why, BP_ERR_NAME, "the model has no variable \"%s\"", name ? name : "");
-        return NULL;
-    }
+/* Finds a variable to copy `bytes` bytes from or to `data`. */
+static bp_status find_sized(const bp_model *model, const char *name, const void *data, size_t bytes,
+                            bpi_variable **found) {
+    if (!model)
+        return BP_ERR_ARGUMENT;
+    bpi_variable *variable = *found = find_named(model, name);
+    if (!variable)
+        return bpi_model_fail(model, BP_ERR_NAME, "the model has no variable \"%s\"",
+                              name ? name : "");
     size_t size =
         (size_t)bp_shape_count(variable->type.shape) * bp_dtype_size(variable->type.dtype);
-    if (size == bytes)
-        return variable;
-    bpi_fail(why, BP_ERR_SHAPE, "\"%s\" has %zu bytes, not %zu", name, size, bytes);
-    return NULL;
+    if (size != bytes)
+        return bpi_model_fail(model, BP_ERR_SHAPE, "\"%s\" has %zu bytes, not %zu", name, size,
+                              bytes);
+    if (!data && bytes > 0)
+        return bpi_model_fail(model, BP_ERR_ARGUMENT, "the data for \"%s\" is NULL", name);
+    return BP_OK;
 }
 
 bp_status bp_model_read(const bp_model *model, const char *name, void *data, size_t bytes) {
-    bp_failure why = {.status = BP_OK};
-    bpi_variable *variable = sized_variable(model, name, bytes, &why);
-    if (variable && bytes > 0)
+    bpi_variable *variable;
+    bp_status status = find_sized(model, name, data, bytes, &variable);
+    if (status == BP_OK && bytes > 0)
         memcpy(data, variable->data, bytes);
-    return why.status;
+    return status;
 }
 
 bp_status bp_model_write(bp_model *model, const char *name, const void *data, size_t bytes) {
-    if (!model)
-        return BP_ERR_ARGUMENT;
-    model->why = (bp_failure){.status = BP_OK};
-    bpi_variable *variable = sized_variable(model, name, bytes, &model->why);
-    if (!variable)
-        return model->why.status;
+    bpi_variable *variable;
+    bp_status status = find_sized(model, name, data, bytes, &variable);
+    if (status != BP_OK)
+        return status;
     if (bytes > 0)
         memcpy(variable->data, data, bytes);
     variable->stamp = bpi_clock(model);

@@ -37,30 +37,40 @@ void bpi_optimizers_free(bp_model *model) {
     }
 }
 
-static void *fail_new(bp_model *model, bp_status status, const char *text) {
-    model->why = (bp_failure){.status = BP_OK};
-    bpi_fail(&model->why, status, "optimizer: %s", text);
-    return NULL;
+static bool usable_rate(double rate) { return rate >= 0 && rate <= 1e300; }
+
+/* Refuses a learning rate; returns `status`. */
+static bp_status fail_rate(const bp_model *model, bp_status status, const bp_rule *rule,
+                           double rate) {
+    return bpi_model_fail(model, status,
+                          "%s: the learning rate is %g; use a finite number that is not negative",
+                          rule->name, rate);
 }
 
 bp_optimizer *bp_optimizer_new(bp_model *model, const bp_rule *rule, double lr,
                                const double *config) {
     if (!model)
         return NULL;
-    if (!rule || !rule->update || rule->states < 0 || rule->states > BP_MAX_STATES ||
+    if (!rule || !rule->name || !rule->update || rule->states < 0 || rule->states > BP_MAX_STATES ||
         rule->rates < 1 || rule->rates > BP_MAX_RATES || rule->configs < 0 ||
-        (rule->configs > 0 && !config))
-        return fail_new(model, BP_ERR_ARGUMENT,
-                        "the rule has no update, or its counts are out of range");
-    if (!(lr >= 0 && lr <= 1e300))
-        return fail_new(model, BP_ERR_VALUE, "the learning rate is negative or not finite");
+        (rule->configs > 0 && !config)) {
+        bpi_model_fail(model, BP_ERR_ARGUMENT,
+                       "optimizer: the rule has no name or no update, or its counts are out of "
+                       "range, or its config is NULL");
+        return NULL;
+    }
+    if (!usable_rate(lr)) {
+        fail_rate(model, BP_ERR_VALUE, rule, lr);
+        return NULL;
+    }
     size_t bytes = (size_t)rule->configs * sizeof(double);
     bp_optimizer *optimizer = bpi_alloc_zeroed(sizeof *optimizer);
     double *numbers = bpi_alloc(bytes);
     if (!optimizer || !numbers) {
         bpi_free(optimizer);
         bpi_free(numbers);
-        return fail_new(model, BP_ERR_MEMORY, "out of memory");
+        bpi_model_fail(model, BP_ERR_MEMORY, "%s: out of memory", rule->name);
+        return NULL;
     }
     if (bytes)
         memcpy(numbers, config, bytes);
@@ -78,10 +88,12 @@ bp_status bp_optimizer_own(bp_optimizer *optimizer, const char *prefix) {
     if (!optimizer)
         return BP_ERR_ARGUMENT;
     if (optimizer->steps > 0)
-        return BP_ERR_STATE;
+        return bpi_model_fail(optimizer->model, BP_ERR_STATE,
+                              "bp_optimizer_own: %s has taken %lld steps; call it before the first",
+                              optimizer->rule->name, (long long)optimizer->steps);
     char *copy = prefix ? bpi_alloc(strlen(prefix) + 1) : NULL;
     if (prefix && !copy)
-        return BP_ERR_MEMORY;
+        return bpi_model_fail(optimizer->model, BP_ERR_MEMORY, "bp_optimizer_own: out of memory");
     if (prefix)
         strcpy(copy, prefix);
     bpi_free(optimizer->prefix);
@@ -93,8 +105,10 @@ bp_status bp_optimizer_own(bp_optimizer *optimizer, const char *prefix) {
 double bp_learning_rate(const bp_optimizer *optimizer) { return optimizer ? optimizer->lr : 0; }
 
 bp_status bp_set_learning_rate(bp_optimizer *optimizer, double rate) {
-    if (!optimizer || !(rate >= 0 && rate <= 1e300))
+    if (!optimizer)
         return BP_ERR_ARGUMENT;
+    if (!usable_rate(rate))
+        return fail_rate(optimizer->model, BP_ERR_ARGUMENT, optimizer->rule, rate);
     optimizer->lr = rate;
     return BP_OK;
 }
@@ -127,10 +141,13 @@ static bp_tensor **own_parameters(const bp_optimizer *optimizer, bp_tensor *loss
     bpi_free(closure.nodes);
     if (*count > 0)
         return parameters;
+    const char *prefix = optimizer->prefix;
     return bpi_graph_fail(
         graph, BP_ERR_GRADIENT,
-        "bp_step: the loss depends on no parameter that the optimizer owns; were the "
-        "layers made with bp_linear or bp_parameter, and not detached?");
+        "bp_step: the loss depends on no parameter that the optimizer owns%s%s%s; were the "
+        "layers made with bp_linear or bp_parameter, and not detached?",
+        prefix ? ", by bp_optimizer_own those whose names begin with \"" : "", prefix ? prefix : "",
+        prefix ? "\"" : "");
 }
 
 /* A run-time scalar of the plan whose value stands in the optimizer. */
@@ -251,6 +268,9 @@ static __attribute__((noinline)) bp_status fail_step(bp_graph *graph, const char
 }
 
 static bp_status check_step(const bp_optimizer *optimizer, const bp_tensor *loss) {
+    if (!loss)
+        return bpi_model_fail(optimizer ? optimizer->model : NULL, BP_ERR_ARGUMENT,
+                              "bp_step: the loss is NULL; was the call that made it checked?");
     bp_graph *graph = loss->node->graph;
     if (!optimizer)
         return fail_step(graph, "is NULL; did its constructor fail?");
@@ -278,11 +298,14 @@ bp_status bp_step_with(bp_optimizer *optimizer, bp_tensor *loss, bp_tensor *cons
                        int count) {
     enum { FEW = 16 };
     bp_tensor *few[FEW];
-    if (!loss || count < 0 || (count > 0 && !also))
-        return BP_ERR_ARGUMENT;
     bp_status status = check_step(optimizer, loss);
     if (status != BP_OK)
         return status;
+    if (count < 0 || (count > 0 && !also)) {
+        bpi_graph_fail(loss->node->graph, BP_ERR_ARGUMENT, "bp_step_with: %d further tensors%s",
+                       count, also ? "" : " at NULL");
+        return BP_ERR_ARGUMENT;
+    }
     bp_tensor **targets = count < FEW ? few : bpi_alloc(((size_t)count + 1) * sizeof *targets);
     if (!targets) {
         bpi_graph_fail(loss->node->graph, BP_ERR_MEMORY, "bp_step: out of memory");
@@ -298,12 +321,12 @@ bp_status bp_step_with(bp_optimizer *optimizer, bp_tensor *loss, bp_tensor *cons
 }
 
 bp_status bp_step(bp_optimizer *optimizer, bp_tensor *loss) {
-    bp_status status = loss ? check_step(optimizer, loss) : BP_ERR_ARGUMENT;
+    bp_status status = check_step(optimizer, loss);
     return status == BP_OK ? step(optimizer, &loss, 1) : status;
 }
 
 const char *bp_step_text(bp_optimizer *optimizer, bp_tensor *loss) {
-    if (!loss || check_step(optimizer, loss) != BP_OK)
+    if (check_step(optimizer, loss) != BP_OK)
         return NULL;
     bpi_request request = request_of(optimizer, &loss, 1);
     return bpi_request_plan_text(loss->node->graph, &request);

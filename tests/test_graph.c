@@ -351,14 +351,30 @@ START_TEST(the_graph_is_described) {
 }
 END_TEST
 
+/* Asserts that the words of the model's last failure hold these. */
+static void expect_words(const char *words) {
+    ck_assert_msg(strstr(bp_model_error(model), words) != NULL, "\"%s\" is not in \"%s\"", words,
+                  bp_model_error(model));
+}
+
 START_TEST(variables_are_copied_in_and_out) {
     bp_parameter(graph, "w", BP_F64, BP_SHAPE(2), bp_init_constant(3));
     double values[2];
     ck_assert_int_eq(bp_model_read(model, "w", values, sizeof values), BP_OK);
     ck_assert_double_eq(values[1], 3);
-    ck_assert_int_eq(bp_model_read(model, "w", values, 1), BP_ERR_SHAPE);
     ck_assert_int_eq(bp_model_write(model, "v", values, sizeof values), BP_ERR_NAME);
-    ck_assert_ptr_nonnull(strstr(bp_model_error(model), "\"v\""));
+    expect_words("\"v\"");
+    ck_assert_int_eq(bp_model_read(model, "u", values, sizeof values), BP_ERR_NAME);
+    expect_words("\"u\"");
+    ck_assert_int_eq(bp_model_read(model, "w", values, 1), BP_ERR_SHAPE);
+    expect_words("16 bytes, not 1");
+    ck_assert_int_eq(bp_model_read(model, "w", NULL, sizeof values), BP_ERR_ARGUMENT);
+    expect_words("\"w\" is NULL");
+    ck_assert_int_eq(bp_model_write(model, "w", values, 1), BP_ERR_SHAPE);
+    ck_assert_int_eq(bp_model_write(model, "w", NULL, sizeof values), BP_ERR_ARGUMENT);
+    expect_words("\"w\" is NULL");
+    ck_assert_int_eq(bp_model_read(NULL, "w", values, sizeof values), BP_ERR_ARGUMENT);
+    ck_assert_int_eq(bp_model_write(NULL, "w", values, sizeof values), BP_ERR_ARGUMENT);
     bp_type type;
     ck_assert(bp_model_type(model, "w", &type));
     ck_assert_int_eq(type.dtype, BP_F64);

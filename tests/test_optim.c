@@ -347,18 +347,53 @@ static void refused(bp_optimizer *optimizer, const char *words) {
 }
 
 START_TEST(configurations_that_make_no_sense_are_refused) {
-    refused(bp_sgd(model, &(bp_sgd_config){-0.1, 0, false, 0}), "learning rate");
+    refused(bp_sgd(model, &(bp_sgd_config){-0.1, 0, false, 0}), "sgd: the learning rate is -0.1");
     refused(bp_sgd(model, &(bp_sgd_config){NAN, 0, false, 0}), "learning rate");
     refused(bp_sgd(model, &(bp_sgd_config){0.1, -0.5, false, 0}), "momentum is -0.5");
-    refused(bp_sgd(model, &(bp_sgd_config){0.1, INFINITY, false, 0}), "momentum");
+    refused(bp_sgd(model, &(bp_sgd_config){0.1, 1, false, 0}), "momentum is 1");
+    refused(bp_sgd(model, &(bp_sgd_config){0.1, NAN, false, 0}), "momentum");
     refused(bp_sgd(model, &(bp_sgd_config){0.1, 0, true, 0}), "Nesterov");
     refused(bp_sgd(model, &(bp_sgd_config){0.1, 0, false, -1}), "weight_decay");
     refused(bp_adam(model, &(bp_adam_config){0.1, 1, 0.9, 1e-8, 0}), "beta1 is 1");
     refused(bp_adam(model, &(bp_adam_config){0.1, 0.9, -0.1, 1e-8, 0}), "beta2");
     refused(bp_adam(model, &(bp_adam_config){0.1, 0.9, 0.9, NAN, 0}), "epsilon");
+    refused(bp_adam(model, &(bp_adam_config){0.1, 0.9, 0.9, 0, 0}), "epsilon is 0");
     refused(bp_adam(model, &(bp_adam_config){0.1, 0.9, 0.9, 1e-8, NAN}), "weight_decay");
     ck_assert_ptr_null(bp_sgd(NULL, NULL));
     ck_assert_ptr_null(bp_adam(NULL, &(bp_adam_config){0.1, 1, 0.9, 1e-8, 0}));
+}
+END_TEST
+
+static void model_says(const char *words) {
+    ck_assert_msg(strstr(bp_model_error(model), words), "%s", bp_model_error(model));
+}
+
+static void graph_says(const char *words) {
+    ck_assert_msg(strstr(bp_error(graph), words), "%s", bp_error(graph));
+    bp_clear_error(graph);
+}
+
+static void keep(bp_update *u) { u->new_parameter = u->parameter; }
+
+START_TEST(what_an_optimizer_refuses_is_said) {
+    bp_optimizer *sgd = bp_sgd(model, NULL);
+    ck_assert_int_eq(bp_set_learning_rate(sgd, -1), BP_ERR_ARGUMENT);
+    model_says("sgd: the learning rate is -1");
+    ck_assert_int_eq(bp_step(sgd, NULL), BP_ERR_ARGUMENT);
+    model_says("the loss is NULL");
+    ck_assert_int_eq(bp_step_with(sgd, loss, NULL, 1), BP_ERR_ARGUMENT);
+    graph_says("1 further tensors at NULL");
+    ck_assert_int_eq(bp_step_with(sgd, loss, &loss, -1), BP_ERR_ARGUMENT);
+    graph_says("-1 further");
+    ck_assert_int_eq(bp_optimizer_own(sgd, "encoder."), BP_OK);
+    ck_assert_int_eq(bp_step(sgd, loss), BP_ERR_GRADIENT);
+    graph_says("\"encoder.\"");
+    ck_assert_int_eq(bp_optimizer_own(sgd, "w"), BP_OK);
+    step(sgd);
+    ck_assert_int_eq(bp_optimizer_own(sgd, NULL), BP_ERR_STATE);
+    model_says("sgd has taken 1 steps");
+    static const bp_rule nameless = {.rates = 1, .update = keep};
+    refused(bp_optimizer_new(model, &nameless, 0.1, NULL), "no name");
 }
 END_TEST
 
@@ -537,6 +572,7 @@ int main(void) {
     tcase_add_test(around, ownership_is_part_of_the_plan);
     tcase_add_test(around, a_step_that_fails_changes_nothing);
     tcase_add_test(around, configurations_that_make_no_sense_are_refused);
+    tcase_add_test(around, what_an_optimizer_refuses_is_said);
     tcase_add_test(around, a_rule_of_ones_own_is_an_optimizer);
     tcase_add_loop_test(around, adam_has_the_same_bits_with_any_threads_and_instructions, 0, 2);
     tcase_add_loop_test(around, adam_takes_the_gradient_of_a_weight_panel_by_panel, 0, 2);

@@ -196,7 +196,8 @@ BP_API int bp_model_count(const bp_model *model);
 BP_API const char *bp_model_name(const bp_model *model, int index);
 /* Fills `type` and tells whether a variable of that full name exists. `type` may be NULL. */
 BP_API bool bp_model_type(const bp_model *model, const char *name, bp_type *type);
-/* Copies the values of a variable out or in; `bytes` must be its size. */
+/* Copies the values of a variable out or in; `bytes` must be its size. The words of a failure are
+ * at bp_model_error. */
 BP_API bp_status bp_model_read(const bp_model *model, const char *name, void *data, size_t bytes);
 BP_API bp_status bp_model_write(bp_model *model, const char *name, const void *data, size_t bytes);
 

@@ -34,7 +34,7 @@ BP_API int64_t bp_steps(const bp_optimizer *optimizer);
  * w ← w - lr (g + μ v). weight_decay λ adds λ w to g. As in PyTorch (dampening 0). */
 typedef struct bp_sgd_config {
     double lr;           /* 0.01 */
-    double momentum;     /* 0 */
+    double momentum;     /* 0; in [0, 1) */
     bool nesterov;       /* false */
     double weight_decay; /* 0 */
 } bp_sgd_config;
@@ -48,7 +48,7 @@ BP_API bp_optimizer *bp_sgd(bp_model *model, const bp_sgd_config *config);
 typedef struct bp_adam_config {
     double lr;           /* 0.001 */
     double beta1, beta2; /* 0.9, 0.999 */
-    double epsilon;      /* 1e-8 */
+    double epsilon;      /* 1e-8; positive */
     double weight_decay; /* 0; decoupled (Loshchilov and Hutter 2019): w ← w - lr λ w first */
 } bp_adam_config;
 BP_API bp_adam_config bp_adam_defaults(void);
@@ -89,7 +89,8 @@ typedef struct bp_rule {
  * rule->configs numbers. */
 BP_API bp_optimizer *bp_optimizer_new(bp_model *model, const bp_rule *rule, double lr,
                                       const double *config);
-/* Returns the words of the last failure of a model or optimizer call; "" when there was none. */
+/* Returns the words of the last failure of a call on the model or on one of its optimizers (what
+ * runs or records fails in the graph: bp_error); "" when there was none. */
 BP_API const char *bp_model_error(const bp_model *model);
 
 #ifdef __cplusplus
