@@ -74,15 +74,21 @@ void bp_graph_reset(bp_graph *graph) {
 }
 
 void bp_set_executor(bp_graph *graph, bp_executor executor) {
-    if (!graph || graph->executor == executor)
-        return;
-    graph->executor = executor;
-    graph->stale_before = bpi_clock(graph->model);
+    if (executor != BP_PLANNED && executor != BP_NAIVE) {
+        bpi_graph_fail(graph, BP_ERR_ARGUMENT, "bp_set_executor: there is no executor %d",
+                       (int)executor);
+    } else if (graph && graph->executor != executor) {
+        graph->executor = executor;
+        graph->stale_before = bpi_clock(graph->model);
+    }
 }
 
 void bp_set_threads(bp_graph *graph, int threads) {
-    if (graph)
-        graph->threads = threads < 0 ? 0 : threads;
+    if (threads < 0)
+        bpi_graph_fail(graph, BP_ERR_ARGUMENT,
+                       "bp_set_threads: %d threads; use 1 or more, or 0 for the default", threads);
+    else if (graph)
+        graph->threads = threads;
 }
 
 /* ---- failures -------------------------------------------------------------------------------- */

@@ -28,6 +28,20 @@ static void expect_failure(bp_status status, const char *words) {
     ck_assert(!bp_failed(graph));
 }
 
+START_TEST(executors_and_threads_that_cannot_be_are_refused) {
+    const bp_executor before = graph->executor;
+    for (int k = -1; k < 8; k += 8) {
+        bp_set_executor(graph, (bp_executor)k);
+        expect_failure(BP_ERR_ARGUMENT, k < 0 ? "no executor -1" : "no executor 7");
+    }
+    ck_assert_int_eq(graph->executor, before);
+    bp_set_threads(graph, 3);
+    bp_set_threads(graph, -3);
+    expect_failure(BP_ERR_ARGUMENT, "-3 threads");
+    ck_assert_int_eq(graph->threads, 3);
+}
+END_TEST
+
 START_TEST(an_input_has_its_type_and_name) {
     bp_tensor *x = bp_input(graph, "x", BP_I64, BP_SHAPE(2, 3));
     ck_assert_int_eq(bp_tensor_dtype(x), BP_I64);
@@ -492,6 +506,7 @@ END_TEST
 int main(void) {
     const TTest *const tests[] = {
         the_environment_chooses_the_executor,
+        executors_and_threads_that_cannot_be_are_refused,
         an_input_has_its_type_and_name,
         an_input_begins_with_zeros,
         scalars_and_empty_tensors_are_tensors,

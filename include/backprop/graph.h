@@ -157,10 +157,12 @@ typedef enum bp_executor {
 } bp_executor;
 
 /* Chooses how the graph runs from now on. A new one is planned, or naive where the environment
- * variable BP_EXECUTOR is "naive": to see whether it is an optimisation that goes wrong. */
+ * variable BP_EXECUTOR is "naive": to see whether it is an optimisation that goes wrong. A value
+ * that is no executor is a failure of the graph. */
 BP_API void bp_set_executor(bp_graph *graph, bp_executor executor);
-/* Sets the number of threads that runs of this graph may use; 0, the default, means the cores that
- * affinity and cgroup allow. The number changes no bit of a result. */
+/* Sets the number of threads that runs of this graph may use; 0, the default, means as many as the
+ * process may use physical cores, by affinity and cgroup. The number changes no bit of a result. A
+ * negative one is a failure of the graph. */
 BP_API void bp_set_threads(bp_graph *graph, int threads);
 /* Sets the seed that parameters are initialised from (default 0), for parameters made from now on,
  * and that random ops (dropout) of the model's graphs draw from. */
