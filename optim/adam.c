@@ -90,7 +90,7 @@ static void cost(const bp_signature *s, double *flops, double *bytes) {
 static const bp_op op_adam = {
     .name = "adam",
     .summary = "New mean, square and parameter of a step of Adam.",
-    .arity = OPERANDS,
+    .arity = BP_VARIADIC,
     .outputs = RESULTS,
     .attrs = {{"beta1", BP_ATTR_REAL}, {"beta2", BP_ATTR_REAL}, {"epsilon", BP_ATTR_REAL}},
     .infer = infer,

@@ -60,7 +60,7 @@ static bpi_derived *make(const bp_op *original, int inputs) {
     d->inputs = inputs;
     d->op = (bp_op){.name = d->name,
                     .summary = "A backward function on arrays.",
-                    .arity = inputs + 2 * bpi_op_outputs(original),
+                    .arity = BP_VARIADIC,
                     .outputs = inputs,
                     .operands = {{"operand", false}},
                     .flags = original->flags & BP_OP_RANDOM,

@@ -65,12 +65,31 @@ static bp_graph *graph_of(bp_tensor *const *x, int count) {
     return NULL;
 }
 
-static bool operands_usable(bp_graph *graph, const bp_op *op, bp_tensor *const *x, int count) {
-    if (op->arity == BP_VARIADIC ? count < 1 : count != op->arity) {
+/* Says what is wrong with a record, or with the number of operands that its op was given. */
+static bool fail_record(bp_graph *graph, const bp_op *op, int count) {
+    if (!op || !op->name)
+        bpi_graph_fail(graph, BP_ERR_ARGUMENT, "bp_record: the op %s",
+                       op ? "has no name; give its record one" : "is NULL");
+    else if (op->outputs < 0 || op->outputs > BP_MAX_OUTPUTS)
+        bpi_graph_fail(graph, BP_ERR_ARGUMENT, "%s: the record has %d outputs; %d are the most",
+                       op->name, op->outputs, BP_MAX_OUTPUTS);
+    else if (op->arity < 1 || op->arity > BP_MAX_OPERANDS)
+        bpi_graph_fail(graph, BP_ERR_ARGUMENT,
+                       "%s: the record has arity %d; 1 to %d are possible, or BP_VARIADIC",
+                       op->name, op->arity, BP_MAX_OPERANDS);
+    else
         bpi_graph_fail(graph, BP_ERR_ARGUMENT, "%s: takes %d operands, was given %d", op->name,
                        op->arity, count);
-        return false;
-    }
+    return false;
+}
+
+static bool record_usable(bp_graph *graph, const bp_op *op, int count) {
+    bool usable = op && op->name && (unsigned)op->outputs <= BP_MAX_OUTPUTS &&
+                  (op->arity == BP_VARIADIC || (op->arity == count && count <= BP_MAX_OPERANDS));
+    return usable || fail_record(graph, op, count);
+}
+
+static bool operands_usable(bp_graph *graph, const bp_op *op, bp_tensor *const *x, int count) {
     if (count > UINT16_MAX) {
         bpi_graph_fail(graph, BP_ERR_ARGUMENT, "%s: %d operands are more than %d", op->name, count,
                        UINT16_MAX);
@@ -102,6 +121,12 @@ static bool attrs_usable(bp_graph *graph, const bp_op *op, const bp_attr *attrs)
             bpi_graph_fail(graph, BP_ERR_ARGUMENT,
                            "%s: attribute \"%s\" is missing or not of its declared type", op->name,
                            op->attrs[k].name);
+            return false;
+        } else if (attrs[k].type == BP_ATTR_INTS &&
+                   (attrs[k].count < 0 || (attrs[k].count > 0 && !attrs[k].as.list))) {
+            bpi_graph_fail(graph, BP_ERR_ARGUMENT,
+                           "%s: attribute \"%s\" is a list of %d integers%s", op->name,
+                           op->attrs[k].name, attrs[k].count, attrs[k].as.list ? "" : " at NULL");
             return false;
         }
     if (!(op->flags & BP_OP_RANDOM) || bpi_op_ordinal(op) >= 0)
@@ -184,10 +209,23 @@ bpi_node *bpi_node_copy(bp_graph *graph, const bpi_node *from, const bp_type *co
     return graph->nodes[graph->count++] = node;
 }
 
-/* Runs the shape rule; the default is the type of the first operand. */
+/* Runs the shape rule; the default is the type of the first operand, and none for other outputs. */
 static bp_status run_infer(bp_signature *s) {
     s->y[0] = s->x[0];
+    for (int k = 1; k < bpi_op_outputs(s->op); k++)
+        s->y[k] = (bp_type){BP_DTYPE_COUNT, BP_SCALAR};
     return s->op->infer ? s->op->infer(s) : BP_OK;
+}
+
+static bp_status fail_output(const bp_signature *s, int k) {
+    const bp_type *y = &s->y[k];
+    char shape[BPI_SHAPE_TEXT];
+    return bpi_fail(s->why, BP_ERR_SHAPE,
+                    "result number %d would have the dtype %d (%s), the rank %d and the shape %s: "
+                    "no such dtype, a rank outside 0 to %d, a negative size, or more elements than "
+                    "64 bits count",
+                    k + 1, (int)y->dtype, bp_dtype_name(y->dtype), y->shape.rank,
+                    bpi_shape_text(&y->shape, shape), BP_MAX_RANK);
 }
 
 /* Interns the types that a shape rule gave, and checks them. Most often that is the type of the
@@ -200,10 +238,7 @@ static bp_status intern_outputs(bp_graph *graph, const bp_signature *s, const bp
         if (y->dtype == first->dtype && bpi_same_shape(&y->shape, &first->shape))
             continue;
         if (bp_dtype_size(y->dtype) == 0 || bp_shape_count(y->shape) < 0)
-            return bpi_fail(s->why, BP_ERR_SHAPE,
-                            "the result has an invalid type: more than %d dimensions, a negative "
-                            "size, or more elements than 64 bits count",
-                            BP_MAX_RANK);
+            return fail_output(s, k);
         if (!(types[k] = bpi_type_intern(graph, y)))
             return bpi_fail(s->why, BP_ERR_MEMORY, "out of memory");
     }
@@ -221,8 +256,8 @@ enum { FEW = 4 }; /* operands whose types fit on the stack */
 
 bp_tensor *bp_record(const bp_op *op, bp_tensor *const *operands, int count, const bp_attr *attrs) {
     bp_graph *graph = operands ? graph_of(operands, count) : NULL;
-    if (!op || !graph || !operands_usable(graph, op, operands, count) ||
-        !attrs_usable(graph, op, attrs))
+    if (!graph || !record_usable(graph, op, count) ||
+        !operands_usable(graph, op, operands, count) || !attrs_usable(graph, op, attrs))
         return NULL;
 
     bp_type few[FEW];

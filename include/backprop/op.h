@@ -13,9 +13,10 @@
 extern "C" {
 #endif
 
-#define BP_MAX_ATTRS 8   /* attributes of an op */
-#define BP_MAX_OUTPUTS 4 /* outputs of an op */
-#define BP_VARIADIC (-1) /* as `arity`: one operand or more */
+#define BP_MAX_ATTRS 8    /* attributes of an op */
+#define BP_MAX_OPERANDS 4 /* operands of an op that is not BP_VARIADIC */
+#define BP_MAX_OUTPUTS 4  /* outputs of an op */
+#define BP_VARIADIC (-1)  /* as `arity`: one operand or more */
 
 /* ---- attributes: typed, enumerable, part of a node's structure ------------------------------- */
 
@@ -153,9 +154,9 @@ enum {
 struct bp_op {
     const char *name;    /* unique; what files and messages say */
     const char *summary; /* one sentence */
-    int arity;           /* number of operands, or BP_VARIADIC */
-    int outputs;         /* 0 means 1 */
-    bp_operand operands[4];
+    int arity;           /* number of operands, at most BP_MAX_OPERANDS, or BP_VARIADIC */
+    int outputs;         /* at most BP_MAX_OUTPUTS; 0 means 1 */
+    bp_operand operands[BP_MAX_OPERANDS];
     bp_attr_spec attrs[BP_MAX_ATTRS];
     unsigned flags;
 
@@ -185,8 +186,9 @@ struct bp_op {
 
 /* Records one op on operands of one graph. Returns its first output (bp_output gives the others),
  * or NULL with the failure kept in the graph: a NULL operand, operands of two graphs, a wrong
- * number of operands or attributes, or a shape rule that fails. `attrs` are copied; may be NULL
- * when the op has none. The record must outlive the graph. */
+ * number of operands or attributes, a record that cannot be, or a shape rule that fails. `attrs`
+ * are copied; may be NULL when the op has none. The record must outlive the graph. Where there is
+ * no operand that is not NULL, there is no graph that could keep a failure. */
 BP_API bp_tensor *bp_record(const bp_op *op, bp_tensor *const *operands, int count,
                             const bp_attr *attrs);
 

@@ -212,6 +212,11 @@ static bool add_workspace(builder *b, const bpi_node *node, bpi_step *step) {
     size_t bytes = node->op->workspace(&s);
     if (types != few)
         bpi_free(types);
+    if (bytes > SIZE_MAX / 16) {
+        bpi_fail(b->why, BP_ERR_MEMORY, "%s: its workspace rule asks for %zu bytes", node->op->name,
+                 bytes);
+        return false;
+    }
     if (bytes > 0)
         step->workspace = add_reg(b->to, NULL, bytes)->root;
     return true;
