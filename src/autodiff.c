@@ -49,16 +49,25 @@ static bool accumulate(const reverse *r, const bp_tensor *tensor, bp_tensor *mor
 /* Takes what a rule recorded for operand k: of the operand's type, after un-broadcasting. */
 static bool take_operand(const reverse *r, const bpi_node *node, int k, bp_tensor *gx) {
     bp_tensor *x = node->x[k];
+    if (gx && gx->node->graph != r->graph) {
+        bpi_graph_fail(r->graph, BP_ERR_GRADIENT,
+                       "the VJP rule of %s gave a tensor of another graph for operand number %d; "
+                       "record it in v->graph",
+                       node->op->name, k + 1);
+        return false;
+    }
     if (gx && (node->op->flags & BP_OP_ELEMENTWISE))
         gx = bpi_sum_to(gx, x->type->shape);
     if (!gx || gx->type->dtype != x->type->dtype ||
         !bpi_same_shape(&gx->type->shape, &x->type->shape)) {
-        char has[BPI_SHAPE_TEXT] = "nothing", wants[BPI_SHAPE_TEXT];
-        bpi_graph_fail(r->graph, BP_ERR_GRADIENT,
-                       "the VJP rule of %s gave %s for operand number %d, which is %s %s; record a "
-                       "cotangent of the operand's type (zeros where it is zero)",
-                       node->op->name, gx ? bpi_shape_text(&gx->type->shape, has) : has, k + 1,
-                       bp_dtype_name(x->type->dtype), bpi_shape_text(&x->type->shape, wants));
+        char has[BPI_SHAPE_TEXT] = "at all", wants[BPI_SHAPE_TEXT];
+        bpi_graph_fail(
+            r->graph, BP_ERR_GRADIENT,
+            "the VJP rule of %s gave %s %s for operand number %d, which is %s %s; record a "
+            "cotangent of the operand's type (zeros where it is zero)",
+            node->op->name, gx ? bp_dtype_name(gx->type->dtype) : "nothing",
+            gx ? bpi_shape_text(&gx->type->shape, has) : has, k + 1, bp_dtype_name(x->type->dtype),
+            bpi_shape_text(&x->type->shape, wants));
         return false;
     }
     return accumulate(r, x, gx);

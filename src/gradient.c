@@ -20,9 +20,18 @@ static bp_status check_cotangents(bp_graph *graph, bp_tensor *const *targets,
                         "the target is no scalar; reduce it (bp_sum, bp_mean), or give bp_grads a "
                         "cotangent",
                         targets[k]);
-        if (given && (given->node->graph != graph || given->type != targets[k]->type))
-            return fail(graph, BP_ERR_SHAPE, "the cotangent has not the type of its target",
-                        targets[k]);
+        if (given && given->node->graph != graph) {
+            bpi_graph_fail(graph, BP_ERR_ARGUMENT,
+                           "gradient: cotangent number %d is of another graph", k + 1);
+            return BP_ERR_ARGUMENT;
+        }
+        if (given && given->type != targets[k]->type) {
+            char text[BPI_SHAPE_TEXT + 80], shape[BPI_SHAPE_TEXT];
+            bpi_format(text, sizeof text, "the cotangent is %s %s, not of the type of its target",
+                       bp_dtype_name(given->type->dtype),
+                       bpi_shape_text(&given->type->shape, shape));
+            return fail(graph, BP_ERR_SHAPE, text, targets[k]);
+        }
     }
     return BP_OK;
 }
@@ -44,10 +53,16 @@ static bp_status check_tensors(bp_graph *graph, bp_tensor *const *tensors, int c
 
 bp_status bp_grads(bp_tensor *const *targets, bp_tensor *const *cotangents, int target_count,
                    bp_tensor *const *wrt, int wrt_count, bp_tensor **gradients) {
-    if (!targets || target_count < 1 || !targets[0] || wrt_count < 0 ||
-        (wrt_count > 0 && (!wrt || !gradients)))
+    const bp_tensor *first = targets && target_count > 0 ? targets[0] : NULL;
+    const bp_tensor *at = first ? first : wrt && wrt_count > 0 ? wrt[0] : NULL;
+    bp_graph *graph = at ? at->node->graph : NULL;
+    if (!first || wrt_count < 0 || (wrt_count > 0 && (!wrt || !gradients))) {
+        bpi_graph_fail(graph, BP_ERR_ARGUMENT, "gradient: %s",
+                       !first          ? "there is no target, or the first is NULL"
+                       : wrt_count < 0 ? "the number of tensors to differentiate for is negative"
+                                       : "the array of tensors, or of gradients, is NULL");
         return BP_ERR_ARGUMENT;
-    bp_graph *graph = targets[0]->node->graph;
+    }
     for (int k = 0; k < wrt_count; k++)
         gradients[k] = NULL;
     bp_status status = check_tensors(graph, targets, target_count, "target");

@@ -128,7 +128,23 @@ START_TEST(a_loss_that_is_no_scalar_is_refused) {
     expect_failure(BP_ERR_SHAPE, "no scalar");
     bp_tensor *y = bp_square(x), *wrong = bp_full(graph, BP_F64, BP_SHAPE(3), 1), *g;
     ck_assert_int_eq(bp_grads(&y, &wrong, 1, &x, 1, &g), BP_ERR_SHAPE);
-    expect_failure(BP_ERR_SHAPE, "cotangent");
+    expect_failure(BP_ERR_SHAPE, "the cotangent is f64 [3], not of the type of its target (square");
+}
+END_TEST
+
+START_TEST(what_bp_grads_cannot_use_is_said) {
+    bp_tensor *x = input("x", BP_SCALAR, (double[]){1}), *y = bp_square(x), *none = NULL, *g;
+    ck_assert_int_eq(bp_grads(&y, NULL, 1, &x, 1, NULL), BP_ERR_ARGUMENT);
+    expect_failure(BP_ERR_ARGUMENT, "array of tensors, or of gradients, is NULL");
+    ck_assert_int_eq(bp_grads(&y, NULL, 1, NULL, 1, &g), BP_ERR_ARGUMENT);
+    expect_failure(BP_ERR_ARGUMENT, "array of tensors, or of gradients, is NULL");
+    ck_assert_int_eq(bp_grads(&y, NULL, 0, &x, 1, &g), BP_ERR_ARGUMENT);
+    expect_failure(BP_ERR_ARGUMENT, "no target");
+    ck_assert_int_eq(bp_grads(&none, NULL, 1, &x, 1, &g), BP_ERR_ARGUMENT);
+    expect_failure(BP_ERR_ARGUMENT, "no target");
+    ck_assert_int_eq(bp_grads(&y, NULL, 1, &x, -1, &g), BP_ERR_ARGUMENT);
+    expect_failure(BP_ERR_ARGUMENT, "negative");
+    ck_assert_int_eq(bp_grads(NULL, NULL, 1, NULL, 0, NULL), BP_ERR_ARGUMENT);
 }
 END_TEST
 
@@ -172,9 +188,29 @@ START_TEST(a_rule_that_is_wrong_in_shape_is_an_error) {
         .name = "hole", .arity = 1, .forward = forward_double, .vjp = vjp_of_nothing};
     bp_tensor *x = input("x", BP_SHAPE(2), (double[]){1, 2});
     ck_assert_ptr_null(bp_grad(bp_sum(bp_record(&shape, &x, 1, NULL), BP_ALL, false), x));
-    expect_failure(BP_ERR_GRADIENT, "lump");
+    expect_failure(BP_ERR_GRADIENT, "lump gave f64 scalar for operand number 1, which is f64 [2]");
     ck_assert_ptr_null(bp_grad(bp_sum(bp_record(&nothing, &x, 1, NULL), BP_ALL, false), x));
     expect_failure(BP_ERR_GRADIENT, "hole gave nothing");
+}
+END_TEST
+
+static bp_tensor *foreign;
+static void vjp_of_another_graph(bp_vjp *v) { v->gx[0] = foreign; }
+
+START_TEST(a_tensor_of_another_graph_is_no_cotangent) {
+    static const bp_op op = {.name = "stray",
+                             .arity = 1,
+                             .flags = BP_OP_ELEMENTWISE,
+                             .forward = forward_double,
+                             .vjp = vjp_of_another_graph};
+    bp_graph *other = bp_graph_new(model);
+    foreign = bp_input(other, "foreign", BP_F64, BP_SHAPE(2));
+    bp_tensor *x = input("x", BP_SHAPE(2), (double[]){1, 2}), *y = bp_record(&op, &x, 1, NULL), *g;
+    ck_assert_ptr_null(bp_grad(bp_sum(y, BP_ALL, false), x));
+    expect_failure(BP_ERR_GRADIENT, "stray gave a tensor of another graph for operand number 1");
+    ck_assert_int_eq(bp_grads(&y, &foreign, 1, &x, 1, &g), BP_ERR_ARGUMENT);
+    expect_failure(BP_ERR_ARGUMENT, "cotangent number 1 is of another graph");
+    bp_graph_free(other);
 }
 END_TEST
 
@@ -217,9 +253,11 @@ int main(void) {
         higher_orders_of_a_polynomial,
         a_hessian_vector_product,
         a_loss_that_is_no_scalar_is_refused,
+        what_bp_grads_cannot_use_is_said,
         integers_have_no_gradient,
         a_missing_rule_is_an_error_with_the_name_of_the_op,
         a_rule_that_is_wrong_in_shape_is_an_error,
+        a_tensor_of_another_graph_is_no_cotangent,
         a_backward_on_arrays_serves_once_and_not_twice,
         a_chain_of_a_million_nodes,
     };
