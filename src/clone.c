@@ -83,11 +83,12 @@ static void convert_attrs(const copying *c, const bpi_node *node, bp_attr *attrs
     }
 }
 
-/* The result of an assignment becomes its value alone, which no gradient flows into either: a copy
- * in another dtype has no variable to assign to, and must not write to the model's. */
+/* The result of an assignment becomes its value alone: a copy in another dtype has no variable to
+ * assign to, and must not write to the model's. */
 static bpi_node *convert_assign(copying *c, const bpi_node *node) {
-    const bp_tensor *value = bp_detach(copy_of(c, node->x[1]));
-    return value ? value->node : NULL;
+    bp_tensor *value = copy_of(c, node->x[1]);
+    const bp_tensor *same = bp_reshape(value, value->type->shape);
+    return same ? same->node : NULL;
 }
 
 static bpi_node *convert_op(copying *c, const bpi_node *node) {

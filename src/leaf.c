@@ -13,6 +13,9 @@ static bp_status infer_assign(bp_signature *s) {
     return BP_OK;
 }
 
+/* The result is the new value: what depends on it depends on the value. */
+static void assign_vjp(bp_vjp *v) { v->gx[1] = v->gy[0]; }
+
 const bp_op bpi_op_input = {
     .name = "input", .summary = "Values given from outside.", .flags = BP_OP_LEAF};
 const bp_op bpi_op_constant = {
@@ -25,10 +28,14 @@ const bp_op bpi_op_assign = {.name = "assign",
                              .summary =
                                  "Gives a variable of the model a new value after all readers.",
                              .arity = 2,
-                             .operands = {{"state", true}, {"value", true}},
+                             .operands = {{"state", true}, {"value", false}},
                              .flags = BP_OP_EFFECT,
                              .infer = infer_assign,
-                             .formula = "y = value"};
+                             .vjp = assign_vjp,
+                             .formula = "y = value",
+                             .gradient = "gvalue = gy"};
+
+static const char *variable_kind(bool trainable) { return trainable ? "parameter" : "state"; }
 
 static bool valid_type(bp_graph *graph, const char *what, const char *name, const bp_type *type) {
     char shape[BPI_SHAPE_TEXT];

@@ -486,7 +486,7 @@ START_TEST(second_order_through_a_function_on_arrays_names_the_op) {
 }
 END_TEST
 
-/* The check sees the value that is assigned, held fixed as in reverse mode, and assigns nothing. */
+/* The check sees the value that is assigned, and assigns nothing. */
 START_TEST(an_assignment_is_its_value_and_changes_nothing) {
     const bp_dtype dtype = _i % 2 ? BP_F32 : BP_F64;
     bp_tensor *x = given("x", dtype, BP_SHAPE(3), numbers);
@@ -496,7 +496,7 @@ START_TEST(an_assignment_is_its_value_and_changes_nothing) {
         next = bp_detach(next); /* which is evaluated to be held fixed */
     bp_tensor *loss = bp_sum(bp_mul(next, x), BP_ALL, false);
     expect_pass(bp_check_gradients(loss, NULL, &report));
-    ck_assert_int_eq(report.checked, 3);
+    ck_assert_int_eq(report.checked, _i / 2 ? 3 : 6); /* of x, and of the state */
     const char *text = bp_explain(loss, x);
     ck_assert_ptr_nonnull(text);
     ck_assert_ptr_nonnull(strstr(text, "finite difference"));

@@ -141,6 +141,55 @@ START_TEST(old_values_are_copied_before_one_is_computed_in_place) {
 }
 END_TEST
 
+/* Centres the rows of x with a running mean, as batch normalisation does: r' = 0.9 r + 0.1 mean x.
+ * The loss Σ (x - r')² has the gradient h - 0.1 mean h with h = 2 (x - r'). */
+START_TEST(a_gradient_flows_through_an_assignment_into_its_value) {
+    for (int executor = 0; executor < 2; executor++) {
+        bp_graph_reset(graph);
+        bp_set_executor(graph, executor ? BP_NAIVE : BP_PLANNED);
+        bp_tensor *x = counting("x", BP_SHAPE(3, 4), 1), *running = state("running", 0);
+        set_state("running", 5);
+        bp_tensor *mean = bp_mean(x, BP_AXES(0), false);
+        bp_tensor *next = bp_add(bp_scale(running, 0.9), bp_scale(mean, 0.1));
+        bp_tensor *centred = bp_sub(x, bp_assign(running, next));
+        bp_tensor *sum = bp_sum(bp_square(centred), BP_ALL, false);
+        bp_tensor *wrt[] = {x, running}, *g[2];
+        ck_assert_int_eq(bp_grads(&sum, NULL, 1, wrt, 2, g), BP_OK);
+        bp_check_report report;
+        ck_assert_msg(bp_check_gradients(sum, NULL, &report) == BP_OK, "%s", report.text);
+        ck_assert_double_eq(variable_of("running"), 5);
+        ck_assert_msg(bp_eval(g, 2) == BP_OK, "%s", bp_error(graph));
+        for (int k = 0; k < 4; k++) {
+            double now = 0.9 * 5 + 0.1 * (5 + k), h[3], total = 0;
+            for (int row = 0; row < 3; row++)
+                total += h[row] = 2 * (1 + 4 * row + k - now);
+            for (int row = 0; row < 3; row++)
+                ck_assert_double_eq_tol(bp_f64(g[0])[4 * row + k], h[row] - 0.1 * total / 3, 1e-12);
+            ck_assert_double_eq_tol(bp_f64(g[1])[k], -0.9 * total, 1e-12);
+        }
+        ck_assert_double_eq_tol(variable_of("running"), 0.9 * 5 + 0.1 * 5, 1e-14);
+    }
+}
+END_TEST
+
+/* What is assigned to a state may come from a parameter, which the same step updates. */
+START_TEST(a_step_differentiates_through_an_assignment) {
+    for (int executor = 0; executor < 2; executor++) {
+        bp_graph_reset(graph);
+        bp_set_executor(graph, executor ? BP_NAIVE : BP_PLANNED);
+        bp_tensor *w = bp_parameter(graph, "w", BP_F64, BP_SHAPE(4), bp_init_constant(0));
+        bp_tensor *seen = state("seen", 0);
+        set_state("w", 3);
+        bp_tensor *loss = bp_sum(bp_add(bp_assign(seen, bp_square(w)), w), BP_ALL, false);
+        bp_sgd_config config = bp_sgd_defaults();
+        config.lr = 0.5;
+        ck_assert_msg(bp_step(bp_sgd(model, &config), loss) == BP_OK, "%s", bp_error(graph));
+        ck_assert_double_eq(variable_of("seen"), 9);
+        ck_assert_double_eq(variable_of("w"), 3 - 0.5 * (2 * 3 + 1));
+    }
+}
+END_TEST
+
 START_TEST(an_effect_runs_at_every_evaluation_and_not_when_read) {
     bp_tensor *n = state("n", 0), *one = bp_full(graph, BP_F64, BP_SHAPE(4), 1);
     bp_tensor *counted = bp_assign(n, bp_add(n, one)), *twice = bp_add(counted, counted);
@@ -269,6 +318,8 @@ int main(void) {
         assignments_read_old_values,
         assignments_swap,
         old_values_are_copied_before_one_is_computed_in_place,
+        a_gradient_flows_through_an_assignment_into_its_value,
+        a_step_differentiates_through_an_assignment,
         an_effect_runs_at_every_evaluation_and_not_when_read,
         two_values_for_one_variable_are_refused,
         a_variable_read_late_keeps_its_old_value,

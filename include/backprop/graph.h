@@ -97,7 +97,7 @@ BP_API void bp_scope_close(bp_graph *graph);
 
 /* When the graph runs, `state` takes the value of `value` (same shape and dtype), after every
  * reader of its old value. Runs with the next bp_eval or bp_step that includes the returned tensor,
- * which is the new value. */
+ * which is the new value: a gradient flows through it into `value`, and none into `state`. */
 BP_API bp_tensor *bp_assign(bp_tensor *state, bp_tensor *value);
 
 /* ---- tensors --------------------------------------------------------------------------------- */
