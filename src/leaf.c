@@ -131,9 +131,14 @@ bp_tensor *bp_input(bp_graph *graph, const char *name, bp_dtype dtype, bp_shape 
 
 /* Tells whether `tensor` is an input; keeps a failure when not. */
 static bool is_input(const char *function, bp_tensor *tensor) {
-    if (tensor && tensor->node->leaf && tensor->node->leaf->kind == BPI_INPUT)
+    const bpi_leaf *leaf = tensor ? tensor->node->leaf : NULL;
+    if (leaf && leaf->kind == BPI_INPUT)
         return true;
-    if (tensor)
+    if (leaf && leaf->kind == BPI_VARIABLE)
+        bpi_graph_fail(tensor->node->graph, BP_ERR_ARGUMENT,
+                       "%s: \"%s\" is a %s, not an input; bp_model_write gives it values", function,
+                       bp_name(tensor), variable_kind(leaf->variable->trainable));
+    else if (tensor)
         bpi_graph_fail(tensor->node->graph, BP_ERR_ARGUMENT,
                        "%s: tensor \"%s\" is the result of %s, not an input", function,
                        bp_name(tensor), tensor->node->op->name);
@@ -250,25 +255,41 @@ bp_status bp_set_scalar(bp_tensor *scalar, double value) {
 
 /* ---- variables ------------------------------------------------------------------------------- */
 
+/* Tells whether a variable is what a call asks for, a parameter or a state; keeps a failure when
+ * not. */
+static bool is_kind(bp_graph *graph, const bpi_variable *variable, bool trainable) {
+    if (variable->trainable != trainable)
+        bpi_graph_fail(graph, BP_ERR_NAME,
+                       "\"%s\" is a %s of the model and cannot become a %s; choose another name",
+                       variable->name, variable_kind(variable->trainable),
+                       variable_kind(trainable));
+    return variable->trainable == trainable;
+}
+
 /* The tensor of a variable in this recording, when there is one already and sharing is on. */
 static bp_tensor *shared_variable(bp_graph *graph, bp_tensor *known, const char *name,
-                                  const bp_type *type) {
+                                  const bp_type *type, bool trainable) {
+    const bpi_leaf *leaf = known->node->leaf;
+    if (!leaf || leaf->kind != BPI_VARIABLE)
+        return bpi_graph_fail(
+            graph, BP_ERR_NAME,
+            "parameter \"%s\": %s of this recording has the name; choose another, "
+            "or open a scope",
+            name, leaf && leaf->kind == BPI_INPUT ? "an input" : "a tensor");
     if (!graph->share)
         return bpi_graph_fail(
             graph, BP_ERR_NAME,
             "parameter \"%s\": the name is taken in this recording; give the layer "
             "another name, open a scope, or call bp_share to share the weights",
             name);
-    bool variable = known->node->leaf && known->node->leaf->kind == BPI_VARIABLE;
-    if (!variable || known->type->dtype != type->dtype ||
-        !bp_shape_equal(known->type->shape, type->shape)) {
+    if (known->type->dtype != type->dtype || !bp_shape_equal(known->type->shape, type->shape)) {
         char had[BPI_SHAPE_TEXT], wanted[BPI_SHAPE_TEXT];
         return bpi_graph_fail(
             graph, BP_ERR_SHAPE, "parameter \"%s\" is %s %s and cannot be shared as %s %s", name,
             bp_dtype_name(known->type->dtype), bpi_shape_text(&known->type->shape, had),
             bp_dtype_name(type->dtype), bpi_shape_text(&type->shape, wanted));
     }
-    return known;
+    return is_kind(graph, leaf->variable, trainable) ? known : NULL;
 }
 
 /* The variable that the last recording had at this place, if it has this name. */
@@ -338,11 +359,13 @@ static bp_tensor *record_variable(bp_graph *graph, const char *name, const bp_ty
     const uint64_t hash = variable ? variable->hash : bpi_hash_name(full);
     bp_tensor *known = bpi_find_name(graph, full, hash);
     if (known)
-        return shared_variable(graph, known, full, type);
+        return shared_variable(graph, known, full, type, trainable);
     if (!variable && !(variable = find_or_make(graph, full, hash, type, init, trainable)))
         return NULL;
     if (!right && !has_type(variable, type))
         return fail_type(graph, variable, type);
+    if (!is_kind(graph, variable, trainable))
+        return NULL;
     if (!remember(graph, variable))
         return bpi_graph_fail(graph, BP_ERR_MEMORY, "parameter \"%s\": out of memory", full);
     bpi_leaf *leaf = NULL;

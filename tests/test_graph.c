@@ -200,6 +200,36 @@ START_TEST(parameters_are_found_in_any_order) {
 }
 END_TEST
 
+START_TEST(a_parameter_is_no_state_and_a_state_no_parameter) {
+    bp_parameter(graph, "w", BP_F32, BP_SHAPE(2), bp_init_zeros());
+    bp_state(graph, "s", BP_F32, BP_SHAPE(2), bp_init_zeros());
+    for (int k = 0; k < 2; k++) { /* in the model, and in this recording */
+        if (k == 0)
+            bp_graph_reset(graph);
+        bp_share(graph, true);
+        ck_assert_ptr_null(bp_state(graph, "w", BP_F32, BP_SHAPE(2), bp_init_zeros()));
+        expect_failure(BP_ERR_NAME, "\"w\" is a parameter of the model");
+        ck_assert_ptr_null(bp_parameter(graph, "s", BP_F32, BP_SHAPE(2), bp_init_zeros()));
+        expect_failure(BP_ERR_NAME, "\"s\" is a state of the model");
+        ck_assert_ptr_nonnull(bp_parameter(graph, "w", BP_F32, BP_SHAPE(2), bp_init_zeros()));
+        ck_assert_ptr_nonnull(bp_state(graph, "s", BP_F32, BP_SHAPE(2), bp_init_zeros()));
+    }
+}
+END_TEST
+
+START_TEST(a_name_that_another_tensor_has_is_not_to_be_shared) {
+    bp_tensor *x = bp_input(graph, "x", BP_F32, BP_SHAPE(2));
+    bp_named(bp_relu(x), "y");
+    for (int share = 0; share < 2; share++) {
+        bp_share(graph, share);
+        ck_assert_ptr_null(bp_parameter(graph, "x", BP_F32, BP_SHAPE(2), bp_init_zeros()));
+        expect_failure(BP_ERR_NAME, "\"x\": an input of this recording has the name");
+        ck_assert_ptr_null(bp_state(graph, "y", BP_F32, BP_SHAPE(2), bp_init_zeros()));
+        expect_failure(BP_ERR_NAME, "\"y\": a tensor of this recording has the name");
+    }
+}
+END_TEST
+
 START_TEST(a_reset_forgets_tensors_names_and_the_failure) {
     bp_input(graph, "x", BP_F32, BP_SHAPE(1));
     bp_input(graph, "x", BP_F32, BP_SHAPE(1));
@@ -364,6 +394,9 @@ START_TEST(only_inputs_are_written) {
     ck_assert_int_eq(bp_write(a, NULL), BP_ERR_ARGUMENT);
     expect_failure(BP_ERR_ARGUMENT, "NULL");
     ck_assert_int_eq(bp_write(NULL, values), BP_ERR_ARGUMENT);
+    bp_tensor *w = bp_parameter(graph, "w", BP_F32, BP_SHAPE(2), bp_init_zeros());
+    ck_assert_int_eq(bp_point(w, values), BP_ERR_ARGUMENT);
+    expect_failure(BP_ERR_ARGUMENT, "\"w\" is a parameter, not an input; bp_model_write");
     ck_assert_int_eq(bp_point(a, (char *)values + 1), BP_ERR_ARGUMENT);
     expect_failure(BP_ERR_ARGUMENT, "aligned");
     ck_assert_int_eq(bp_set_scalar(a, 1), BP_ERR_ARGUMENT);
@@ -612,6 +645,8 @@ int main(void) {
         a_parameter_is_recorded_once_unless_shared,
         the_next_recording_finds_the_parameter,
         parameters_are_found_in_any_order,
+        a_parameter_is_no_state_and_a_state_no_parameter,
+        a_name_that_another_tensor_has_is_not_to_be_shared,
         a_reset_forgets_tensors_names_and_the_failure,
         the_first_failure_is_kept,
         the_textbook_mistake_suggests_the_outer_product,

@@ -82,11 +82,11 @@ typedef struct bp_init {
 
 /* Records a parameter of the model: made on first use with `init`, found by its full name
  * afterwards. The full name is the names of the open scopes and `name`, joined by '.'. Recording
- * the same name twice in one recording is an error unless bp_share is on; so is
- * another shape or dtype. */
+ * the same name twice in one recording is an error unless bp_share is on; so is another shape or
+ * dtype, and the name of a value that bp_state made. */
 BP_API bp_tensor *bp_parameter(bp_graph *graph, const char *name, bp_dtype dtype, bp_shape shape,
                                bp_init init);
-/* As bp_parameter, for a value that lasts and is saved but that no optimizer trains. */
+/* As bp_parameter, for a value of any dtype that lasts and is saved but that no optimizer trains. */
 BP_API bp_tensor *bp_state(bp_graph *graph, const char *name, bp_dtype dtype, bp_shape shape,
                            bp_init init);
 /* Allows (or forbids again) that one parameter is recorded more than once: weight sharing. */
