@@ -286,6 +286,14 @@ START_TEST(wrong_calls_of_linear_say_what_is_wrong) {
 }
 END_TEST
 
+START_TEST(a_layer_that_fails_leaves_no_parameter_behind) {
+    bp_tensor *x = bp_input(graph, "x", BP_F32, BP_SHAPE(2, 3));
+    fails(bp_linear_with(x, "layer", 2, (bp_init){99, 0, 0}, true), BP_ERR_ARGUMENT, "99");
+    ck_assert_int_eq(bp_model_count(model), 0);
+    ck_assert_ptr_nonnull(bp_linear_with(x, "layer", 2, bp_init_he(), true));
+}
+END_TEST
+
 START_TEST(a_scope_is_closed_again_after_a_failure) {
     bp_tensor *x = bp_input(graph, "x", BP_F32, BP_SHAPE(2, 3));
     bp_linear(x, "layer", 2);
@@ -316,6 +324,7 @@ int main(void) {
     tcase_add_test(linear, linear_takes_one_sample_without_a_batch);
     tcase_add_test(linear, the_gradients_of_linear_are_those_of_the_formula);
     tcase_add_test(linear, wrong_calls_of_linear_say_what_is_wrong);
+    tcase_add_test(linear, a_layer_that_fails_leaves_no_parameter_behind);
     tcase_add_test(linear, a_scope_is_closed_again_after_a_failure);
     suite_add_tcase(suite, linear);
     return run_suite(suite);

@@ -6,7 +6,7 @@ static bp_tensor *record(bp_tensor *x, bp_shape shape, int64_t units, bp_init we
     bp_dtype dtype = bp_tensor_dtype(x);
     bp_shape matrix = BP_SHAPE(shape.size[shape.rank - 1], units);
     bp_tensor *y = bp_matmul(x, bp_parameter(graph, "weight", dtype, matrix, weight));
-    if (!bias)
+    if (!y || !bias)
         return y;
     return bp_add(y, bp_parameter(graph, "bias", dtype, BP_SHAPE(units), bp_init_zeros()));
 }
