@@ -1,5 +1,6 @@
 /* Arithmetic, element by element, operands broadcast: + - * / and their relatives of one operand.
  * Integers wrap in two's complement; an integer division by zero is an error of the run. */
+#include "graph.h"
 #include "record.h"
 
 /* All dtypes but bool and u8. */
@@ -37,8 +38,20 @@ const bp_op bpi_op_add = {
 
 bp_tensor *bp_add(bp_tensor *x, bp_tensor *y) { return bpi_record2(&bpi_op_add, x, y, NULL); }
 
+/* A run-time scalar of the dtype of x, which has to hold the number as it is if it is no float. */
+static bp_tensor *number_for(bp_tensor *x, double number, const char *function) {
+    bp_dtype dtype = bp_tensor_dtype(x);
+    int64_t held = 0;
+    bpi_store(dtype, &held, 0, number);
+    if (!bp_dtype_is_float(dtype) && bpi_load(dtype, &held, 0) != number)
+        return bpi_record_fail(x, BP_ERR_DTYPE,
+                               "%s: %s cannot hold %g; bp_cast the tensor to f32 or f64 first",
+                               function, bp_dtype_name(dtype), number);
+    return bp_scalar(bp_tensor_graph(x), dtype, number);
+}
+
 bp_tensor *bp_shift(bp_tensor *x, double offset) {
-    return x ? bp_add(x, bp_scalar(bp_tensor_graph(x), bp_tensor_dtype(x), offset)) : NULL;
+    return x ? bp_add(x, number_for(x, offset, "bp_shift")) : NULL;
 }
 
 static void sub_vjp(bp_vjp *v) {
@@ -93,7 +106,7 @@ const bp_op bpi_op_mul = {
 bp_tensor *bp_mul(bp_tensor *x, bp_tensor *y) { return bpi_record2(&bpi_op_mul, x, y, NULL); }
 
 bp_tensor *bp_scale(bp_tensor *x, double factor) {
-    return x ? bp_mul(x, bp_scalar(bp_tensor_graph(x), bp_tensor_dtype(x), factor)) : NULL;
+    return x ? bp_mul(x, number_for(x, factor, "bp_scale")) : NULL;
 }
 
 /* gz / y is recorded once and serves both: gy = -gz x / y² = -(gz / y) z. */

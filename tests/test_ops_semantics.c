@@ -364,6 +364,10 @@ START_TEST(dtypes_that_do_not_fit_are_explained) {
     expect_failure(bp_where(f, d, d), BP_ERR_DTYPE, "bp_not_equal");
     expect_failure(bp_where(b, f, d), BP_ERR_DTYPE, "f32 and f64");
     expect_failure(bp_cast(f, (bp_dtype)77), BP_ERR_DTYPE, "77");
+    expect_failure(bp_scale(i, 0.5), BP_ERR_DTYPE, "bp_scale: i32 cannot hold 0.5");
+    expect_failure(bp_scale(i, 3e10), BP_ERR_DTYPE, "bp_scale: i32 cannot hold 3e+10");
+    expect_failure(bp_shift(i, 0.9), BP_ERR_DTYPE, "bp_shift: i32 cannot hold 0.9");
+    expect_failure(bp_shift(i, (double)NAN), BP_ERR_DTYPE, "cannot hold");
     expect_failure(bp_maximum(b, b), BP_ERR_DTYPE, "bool");
 }
 END_TEST

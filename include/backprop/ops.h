@@ -47,7 +47,8 @@ BP_API bp_tensor *bp_cos(bp_tensor *x);                   /* cos x;   -g sin x *
 BP_API bp_tensor *bp_erf(bp_tensor *x);                   /* erf x;   2 g exp(-x²) / √π */
 BP_API bp_tensor *bp_maximum(bp_tensor *x, bp_tensor *y); /* ties share the gradient in halves */
 BP_API bp_tensor *bp_minimum(bp_tensor *x, bp_tensor *y); /* ties share the gradient in halves */
-/* Multiplies by, or adds, a C number: a run-time scalar of the tensor's dtype. */
+/* Multiplies by, or adds, a C number: a run-time scalar of the tensor's dtype, which for integers
+ * must be a whole number that the dtype holds. */
 BP_API bp_tensor *bp_scale(bp_tensor *x, double factor);
 BP_API bp_tensor *bp_shift(bp_tensor *x, double offset);
 
