@@ -47,7 +47,8 @@ BP_API void bp_batches_free(bp_batches *batches);
 /* Returns the row numbers of the next batch and its length; NULL at the end of an epoch, after
  * which the next call begins the next epoch. */
 BP_API const int64_t *bp_batches_next(bp_batches *batches, int64_t *length);
-/* Copies rows of a row-major array: `row_bytes` each. */
+/* Copies rows of a row-major array: `row_bytes` each. The row numbers are not checked; no pointer
+ * may be NULL unless `length` is 0. */
 BP_API void bp_take_rows(const void *rows, size_t row_bytes, const int64_t *index, int64_t length,
                          void *out);
 

@@ -6,7 +6,8 @@
  *
  * Errors: functions that record return NULL on failure and the graph keeps the first failure; an op
  * given NULL returns NULL, so calls can be chained and checked once with bp_failed. Functions that
- * do something return a bp_status, and the words are at bp_error.
+ * do something return a bp_status, and the words are at bp_error, or at bp_model_error where they
+ * take a model or an optimizer and no tensor.
  *
  * Threads: a graph is used by one thread at a time. Several graphs may evaluate over one model at
  * the same time; stepping an optimizer, or creating parameters, excludes other
@@ -33,8 +34,9 @@ BP_API bp_graph *bp_graph_new(bp_model *model);
 /* Frees a graph and all its tensors. NULL is allowed. */
 BP_API void bp_graph_free(bp_graph *graph);
 /* Forgets what was recorded, and the failure if there was one, so that a computation can be
- * recorded anew: all tensors of the graph become invalid. Compiled plans are kept, and found again
- * when the same structure is recorded. */
+ * recorded anew: all tensors of the graph become invalid, scopes are closed and bp_share is off.
+ * Compiled plans are kept, and found again when the same structure is recorded; executor, threads
+ * and profiling stay as they were set. */
 BP_API void bp_graph_reset(bp_graph *graph);
 
 /* ---- failures -------------------------------------------------------------------------------- */

@@ -127,7 +127,8 @@ BP_API bp_tensor *bp_scatter_add(bp_tensor *x, bp_tensor *index, int axis, int64
 BP_API bp_tensor *bp_one_hot(bp_tensor *index, int64_t classes, bp_dtype dtype);
 
 /* ---- random ---------------------------------------------------------------------------------- */
-/* Zeroes elements with probability `rate` in [0,1) and divides the others by 1 - rate. */
+/* Zeroes elements with probability `rate` in [0,1) and divides the others by 1 - rate, whenever it
+ * runs: for an evaluation record a graph without it, over the same model. */
 BP_API bp_tensor *bp_dropout(bp_tensor *x, double rate);
 
 /* ---- losses: scalars ------------------------------------------------------------------------- */
@@ -138,7 +139,7 @@ BP_API bp_tensor *bp_squared_error(bp_tensor *y, bp_tensor *target);
 /* The mean over all elements of -t ln s - (1-t) ln(1-s), s = sigmoid(logits);  (s - t) / n. */
 BP_API bp_tensor *bp_bce_with_logits(bp_tensor *logits, bp_tensor *target);
 /* The mean over samples of -Σ p ln softmax(logits). logits are [..., classes]; the target holds
- * either class numbers, integers of shape [...], or probabilities of the shape of the logits.
+ * either class numbers, i32 or i64 of shape [...], or probabilities of the shape of the logits.
  * gradient: (softmax(logits) - p) / n. */
 BP_API bp_tensor *bp_cross_entropy(bp_tensor *logits, bp_tensor *target);
 

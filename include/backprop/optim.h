@@ -11,8 +11,10 @@ extern "C" {
 
 /* One training step: evaluates the scalar `loss`, its gradients with respect to every parameter of
  * the model that it depends on and that the optimizer owns, and applies the update, all as one
- * plan. Reading the loss (or another tensor evaluated with it) afterwards gives this step's value.
- * Advances the model's step counter. On failure nothing is updated. */
+ * plan. Reading the loss (or another tensor evaluated with it) afterwards, also by bp_eval, gives
+ * this step's value, from before the update, until something that it depends on is written;
+ * what was not evaluated with the step is computed with the new parameters. Advances the model's
+ * step counter. On failure nothing is updated. */
 BP_API bp_status bp_step(bp_optimizer *optimizer, bp_tensor *loss);
 /* As bp_step, and evaluates further tensors (e.g. the logits) in the same run. */
 BP_API bp_status bp_step_with(bp_optimizer *optimizer, bp_tensor *loss, bp_tensor *const *also,
@@ -20,9 +22,9 @@ BP_API bp_status bp_step_with(bp_optimizer *optimizer, bp_tensor *loss, bp_tenso
 /* Returns the plan of a training step as text, as bp_plan_text does for
  * tensors. NULL on failure. */
 BP_API const char *bp_step_text(bp_optimizer *optimizer, bp_tensor *loss);
-/* Restricts an optimizer to parameters whose full name begins with `prefix`. Two optimizers of a
- * model that own the same parameter in one step are the caller's choice; by
- * default each owns all. After the first step it is too late: BP_ERR_STATE. */
+/* Restricts an optimizer to parameters whose full name begins with `prefix`, e.g. "enc." for what
+ * was made in the scope "enc"; NULL: all, as by default. A second call replaces the first; none is
+ * possible after the first step: BP_ERR_STATE. Two optimizers of a model may own the same parameter. */
 BP_API bp_status bp_optimizer_own(bp_optimizer *optimizer, const char *prefix);
 /* Reads and sets the learning rate: a run-time value, no new plan. */
 BP_API double bp_learning_rate(const bp_optimizer *optimizer);
