@@ -23,8 +23,9 @@ BP_API bp_status bp_step_with(bp_optimizer *optimizer, bp_tensor *loss, bp_tenso
  * tensors. NULL on failure. */
 BP_API const char *bp_step_text(bp_optimizer *optimizer, bp_tensor *loss);
 /* Restricts an optimizer to parameters whose full name begins with `prefix`, e.g. "enc." for what
- * was made in the scope "enc"; NULL: all, as by default. A second call replaces the first; none is
- * possible after the first step: BP_ERR_STATE. Two optimizers of a model may own the same parameter. */
+ * was made in the scope "enc"; NULL: all, as by default. A second call replaces the first; after
+ * the first step it is too late, BP_ERR_STATE. Two optimizers of a model may own the same
+ * parameter. */
 BP_API bp_status bp_optimizer_own(bp_optimizer *optimizer, const char *prefix);
 /* Reads and sets the learning rate: a run-time value, no new plan. */
 BP_API double bp_learning_rate(const bp_optimizer *optimizer);
