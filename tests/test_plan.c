@@ -386,7 +386,7 @@ END_TEST
 static bool is_made_before(const char *text, const char *line, const char *at) {
     const size_t length = 1 + strspn(at + 1, "0123456789");
     for (const char *made = text; made < line; made++)
-        if (strncmp(made, at, length) == 0 && (made[length] == '[' || made[length] == ' ') &&
+        if (strncmp(made, at, length) == 0 && strchr("[, ", made[length]) &&
             strchr(made, '\n') && strstr(made, " = ") && strstr(made, " = ") < strchr(made, '\n'))
             return true;
     return false;

@@ -115,8 +115,13 @@ START_TEST(what_is_all_rounding_passes) {
         bp_add(total(bp_scale(bp_square(x), 1e-20)), number(1000)),
         bp_sub(bp_add(total(bp_scale(bp_square(x), 1e-20)), number(1)), number(1)),
     };
-    for (size_t k = 0; k < sizeof losses / sizeof losses[0]; k++)
-        expect_right(losses[k]);
+    bp_check_config config = bp_check_defaults();
+    config.allow_zero = true; /* where nothing had to be rounded it is just that */
+    for (size_t k = 0; k < sizeof losses / sizeof losses[0]; k++) {
+        bp_check_report report;
+        bp_status status = bp_check_gradients(losses[k], &config, &report);
+        ck_assert_msg(status == BP_OK, "%zu: %s", k, report.text);
+    }
 }
 END_TEST
 
