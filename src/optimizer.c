@@ -115,6 +115,16 @@ bp_status bp_set_learning_rate(bp_optimizer *optimizer, double rate) {
 
 int64_t bp_steps(const bp_optimizer *optimizer) { return optimizer ? optimizer->steps : 0; }
 
+bp_status bp_set_steps(bp_optimizer *optimizer, int64_t steps) {
+    if (!optimizer)
+        return BP_ERR_ARGUMENT;
+    if (steps < 0)
+        return bpi_model_fail(optimizer->model, BP_ERR_ARGUMENT,
+                              "bp_set_steps: %lld steps cannot have been taken", (long long)steps);
+    optimizer->steps = steps;
+    return BP_OK;
+}
+
 /* ---- recording the step ---------------------------------------------------------------------- */
 
 static bool owns(const bp_optimizer *optimizer, const bpi_node *node) {

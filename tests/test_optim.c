@@ -254,6 +254,45 @@ START_TEST(the_learning_rate_may_change_between_steps) {
 }
 END_TEST
 
+/* Copies all variables of the model into another one, which has them already. */
+static void copy_model(bp_model *to) {
+    for (int k = 0; k < bp_model_count(model); k++) {
+        double values[N];
+        const char *name = bp_model_name(model, k);
+        ck_assert_int_eq(bp_model_read(model, name, values, sizeof values), BP_OK);
+        ck_assert_msg(bp_model_write(to, name, values, sizeof values) == BP_OK, "%s",
+                      bp_model_error(to));
+    }
+}
+
+START_TEST(a_training_that_was_stopped_goes_on) {
+    bp_optimizer *adam = bp_adam(model, NULL);
+    step(adam), step(adam);
+    bp_model *other = bp_model_new();
+    bp_graph *own = graph, *again = bp_graph_new(other);
+    bp_tensor *own_loss = loss;
+    graph = again;
+    record(BP_F64);
+    bp_optimizer *resumed = bp_adam(other, NULL);
+    ck_assert_ptr_nonnull(bp_step_text(resumed, loss)); /* makes the state */
+    copy_model(other);
+    ck_assert_int_eq(bp_set_steps(resumed, -1), BP_ERR_ARGUMENT);
+    ck_assert_msg(strstr(bp_model_error(other), "-1") != NULL, "%s", bp_model_error(other));
+    ck_assert_int_eq(bp_set_steps(resumed, bp_steps(adam)), BP_OK);
+    step(resumed);
+    ck_assert_int_eq(bp_steps(resumed), 3);
+    graph = own;
+    loss = own_loss;
+    step(adam);
+    double expected[N], now[N];
+    ck_assert_int_eq(bp_model_read(model, "w", expected, sizeof expected), BP_OK);
+    ck_assert_int_eq(bp_model_read(other, "w", now, sizeof now), BP_OK);
+    ck_assert_mem_eq(now, expected, sizeof now);
+    bp_graph_free(again);
+    bp_model_free(other);
+}
+END_TEST
+
 START_TEST(the_loss_read_after_a_step_is_that_of_the_step) {
     double expected = 0;
     for (int k = 0; k < N; k++)
@@ -566,6 +605,7 @@ int main(void) {
     tcase_add_test(around, defaults_are_as_documented);
     tcase_add_test(around, state_is_kept_only_where_it_is_used);
     tcase_add_test(around, the_learning_rate_may_change_between_steps);
+    tcase_add_test(around, a_training_that_was_stopped_goes_on);
     tcase_add_test(around, the_loss_read_after_a_step_is_that_of_the_step);
     tcase_add_test(around, recording_anew_every_step_gives_the_same);
     tcase_add_test(around, optimizers_own_what_they_are_told);

@@ -30,8 +30,13 @@ BP_API bp_status bp_optimizer_own(bp_optimizer *optimizer, const char *prefix);
 /* Reads and sets the learning rate: a run-time value, no new plan. */
 BP_API double bp_learning_rate(const bp_optimizer *optimizer);
 BP_API bp_status bp_set_learning_rate(bp_optimizer *optimizer, double rate);
-/* Returns the number of steps taken. */
+/* Returns the number of steps taken, and sets it: a training that was stopped goes on when the
+ * parameters, the state and the number are what they were, for Adam corrects its means by it. The
+ * state of an optimizer is variables of the model, "<parameter>@<rule><n>.<name>" for its n-th
+ * optimizer, made by the first step or by bp_step_text: after that, bp_model_write gives them
+ * values. BP_ERR_ARGUMENT when negative. */
 BP_API int64_t bp_steps(const bp_optimizer *optimizer);
+BP_API bp_status bp_set_steps(bp_optimizer *optimizer, int64_t steps);
 
 /* Stochastic gradient descent: v ← μ v + g;  w ← w - lr v  (μ = 0: w ← w - lr g). With Nesterov
  * w ← w - lr (g + μ v). weight_decay λ adds λ w to g. As in PyTorch (dampening 0). */
