@@ -189,20 +189,25 @@ ALWAYS_INLINE void rows_by_pairs(const whole_rows *r, int depth) {
     }
 }
 
-/* Tells whether a block is of such rows; then it has been updated. */
-ALWAYS_INLINE bool update_whole_rows(const bpi_gemm_work *work, const bpi_block *block, int depth,
-                                     enum outcome outcome) {
+/* Tells whether a block is of such rows; then it has been updated. A function of its own: inlined it
+ * would cost the loops of the others registers. */
+static __attribute__((noinline)) bool update_whole_rows(const bpi_gemm_work *work,
+                                                        const bpi_block *block) {
     const bpi_product *p = work->product;
-    if ((outcome != ADDED && outcome != SCALED) || p->n % LANES != 0 || p->ldc != p->n ||
-        block->column_end - block->column != p->n || (depth == 1 && p->n > 4 * LANES))
-        return false;
     const whole_rows r = whole_rows_of(work, block);
-    switch (depth > 1 ? 0 : p->n / LANES) {
+    const enum outcome outcome = outcome_of(&r.finish);
+    if ((outcome != ADDED && outcome != SCALED) || p->n % LANES != 0 || p->ldc != p->n ||
+        block->column_end - block->column != p->n || (p->k == 1 && p->n > 4 * LANES))
+        return false;
+    switch (p->k > 1 ? -p->k : p->n / LANES) {
     case 1: rows_in_registers(&r, 1); break;
     case 2: rows_in_registers(&r, 2); break;
     case 3: rows_in_registers(&r, 3); break;
     case 4: rows_in_registers(&r, 4); break;
-    default: rows_by_pairs(&r, depth);
+    case -2: rows_by_pairs(&r, 2); break;
+    case -3: rows_by_pairs(&r, 3); break;
+    case -4: rows_by_pairs(&r, 4); break;
+    default: return false; /* an empty row */
     }
     return true;
 }
@@ -373,10 +378,6 @@ ALWAYS_INLINE void run_outer(const bpi_gemm_work *work, const bpi_block *block, 
     const enum outcome outcome = outcome_of(&f);
     bpi_block rest = *block;
     periods all = {0};
-#if BPI_VEC_BITS == 256
-    if (update_whole_rows(work, block, depth, outcome))
-        return;
-#endif
     if (has_periods(work, block, outcome))
         all = find_periods(work->product, work->b, panel);
     if (all.rows > 0)
@@ -390,6 +391,10 @@ ALWAYS_INLINE void run_outer(const bpi_gemm_work *work, const bpi_block *block, 
 }
 
 static void gemm_outer(const bpi_gemm_work *work, const bpi_block *block, void *panel) {
+#if BPI_VEC_BITS == 256
+    if (update_whole_rows(work, block))
+        return;
+#endif
     switch (work->product->k) {
     case 1: run_outer(work, block, 1, panel); break;
     case 2: run_outer(work, block, 2, panel); break;
