@@ -114,10 +114,9 @@ void bp_clear_error(bp_graph *graph) {
 void *bpi_graph_fail(bp_graph *graph, bp_status status, const char *format, ...) {
     if (!graph || graph->why.status != BP_OK)
         return NULL;
-    graph->why.status = status;
     va_list args;
     va_start(args, format);
-    bpi_vformat(graph->why.text, sizeof graph->why.text, format, args);
+    bpi_vfail(&graph->why, status, format, args);
     va_end(args);
     return NULL;
 }

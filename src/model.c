@@ -58,11 +58,9 @@ const char *bp_model_error(const bp_model *model) {
 bp_status bpi_model_fail(const bp_model *model, bp_status status, const char *format, ...) {
     if (!model)
         return status;
-    bp_failure *why = (bp_failure *)&model->why;
-    why->status = status;
     va_list args;
     va_start(args, format);
-    bpi_vformat(why->text, sizeof why->text, format, args);
+    bpi_vfail((bp_failure *)&model->why, status, format, args);
     va_end(args);
     return status;
 }

@@ -91,13 +91,17 @@ const char *bpi_shape_text(const bp_shape *shape, char *out) {
     return out;
 }
 
+void bpi_vfail(bp_failure *why, bp_status status, const char *format, va_list args) {
+    why->status = status;
+    bpi_vformat(why->text, sizeof why->text, format, args);
+}
+
 bp_status bpi_fail(bp_failure *why, bp_status status, const char *format, ...) {
     if (!why || why->status != BP_OK)
         return status;
-    why->status = status;
     va_list args;
     va_start(args, format);
-    bpi_vformat(why->text, sizeof why->text, format, args);
+    bpi_vfail(why, status, format, args);
     va_end(args);
     return status;
 }

@@ -28,5 +28,7 @@ const char *bpi_shape_text(const bp_shape *shape, char *out);
 /* Fills a failure, if there is one to fill, and returns `status`. A failure that is
  * already set stays. */
 bp_status bpi_fail(bp_failure *why, bp_status status, const char *format, ...) BP_FORMAT(3, 4);
+/* Fills a failure, also one that is set. */
+void bpi_vfail(bp_failure *why, bp_status status, const char *format, va_list args) BP_FORMAT(3, 0);
 
 #endif

@@ -69,7 +69,8 @@ static void check_op(const bpi_pipe *pipe, bp_dtype dtype, enum bpi_map_slot slo
         whole[k] = other[mask == SIZE_MAX ? k : mask ? k % pipe->group : k % item];
     const void *operands[2] = {second ? whole : x, second ? x : whole};
     bpi_map(slot, dtype)(bytes / item, operands, expected, &slope);
-    bpi_pipe_fn *run = bpi_pipe_find(pipe, slot, second ? BPI_PIPE_SECOND : BPI_PIPE_FIRST, !mask);
+    const int group = second ? BPI_PIPE_SECOND : BPI_PIPE_FIRST;
+    bpi_pipe_fn *run = bpi_pipe_find(&pipe->ops, slot, group, !mask);
     const bpi_pipe_step steps[] = {
         {pipe->load, x, SIZE_MAX, 0}, {run, other, mask, slope}, {pipe->finish, y, SIZE_MAX, 0}};
     ck_assert(run != NULL);
@@ -84,7 +85,7 @@ static void ops(bp_dtype dtype) {
     const bpi_pipe *pipe = bpi_pipe_for(dtype);
     if (!pipe)
         return;
-    for (const bpi_pipe_op *op = pipe->ops; op < pipe->ops + pipe->op_count; op++)
+    for (const bpi_pipe_op *op = pipe->ops.op; op < pipe->ops.op + pipe->ops.count; op++)
         for (int second = 0; second < 2; second++)
             for (int groups = 0; groups <= MOST; groups++) {
                 if (!(op->group & (second ? BPI_PIPE_SECOND : BPI_PIPE_FIRST)))
@@ -110,10 +111,11 @@ static void slots(bp_dtype dtype) {
     (void)dtype;
     ck_assert_uint_le(pipe->group, BPI_PIPE_GROUP);
     for (enum bpi_map_slot slot = BPI_MAP_ADD; slot < BPI_MAP_COUNT; slot++) {
-        const bool found = bpi_pipe_find(pipe, slot, BPI_PIPE_FIRST, false) != NULL;
+        const bool found = bpi_pipe_find(&pipe->ops, slot, BPI_PIPE_FIRST, false) != NULL;
         const bool two = bpi_map_arity(slot) == 2;
-        ck_assert(found || !bpi_pipe_find(pipe, slot, BPI_PIPE_SECOND, false));
-        ck_assert(!found || two == (bpi_pipe_find(pipe, slot, BPI_PIPE_SECOND, false) != NULL));
+        ck_assert(found || !bpi_pipe_find(&pipe->ops, slot, BPI_PIPE_SECOND, false));
+        const bool other = bpi_pipe_find(&pipe->ops, slot, BPI_PIPE_SECOND, false) != NULL;
+        ck_assert(!found || two == other);
     }
 }
 
@@ -140,14 +142,14 @@ static void check_several(const bpi_pipe *pipe, bp_dtype dtype, bool past) {
     const bpi_pipe_step steps[] = {
         {pipe->load, a, SIZE_MAX, 0},
         {pipe->fetch, a, SIZE_MAX, 0},
-        {bpi_pipe_find(pipe, BPI_MAP_NEG, BPI_PIPE_FIRST, false), NULL, 0, 0},
+        {bpi_pipe_find(&pipe->ops, BPI_MAP_NEG, BPI_PIPE_FIRST, false), NULL, 0, 0},
         {pipe->store, t, pipe->slot, 0},
-        {bpi_pipe_find(pipe, BPI_MAP_MUL, BPI_PIPE_FIRST, false), b, SIZE_MAX, 0},
+        {bpi_pipe_find(&pipe->ops, BPI_MAP_MUL, BPI_PIPE_FIRST, false), b, SIZE_MAX, 0},
         {pipe->store, s, SIZE_MAX, 0},
         {pipe->load, s, SIZE_MAX, 0},
-        {bpi_pipe_find(pipe, BPI_MAP_ABS, BPI_PIPE_FIRST, false), NULL, 0, 0},
-        {bpi_pipe_find(pipe, BPI_MAP_ADD, BPI_PIPE_FIRST, false), t, pipe->slot, 0},
-        {bpi_pipe_find(pipe, BPI_MAP_SUB, BPI_PIPE_SECOND, false), b, SIZE_MAX, 0},
+        {bpi_pipe_find(&pipe->ops, BPI_MAP_ABS, BPI_PIPE_FIRST, false), NULL, 0, 0},
+        {bpi_pipe_find(&pipe->ops, BPI_MAP_ADD, BPI_PIPE_FIRST, false), t, pipe->slot, 0},
+        {bpi_pipe_find(&pipe->ops, BPI_MAP_SUB, BPI_PIPE_SECOND, false), b, SIZE_MAX, 0},
         {past ? pipe->finish_past : pipe->finish, y, SIZE_MAX, 0}};
     pipe->run(steps, bytes);
     pipe->fence();

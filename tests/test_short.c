@@ -152,7 +152,7 @@ static void check_step(const bpi_short *kernels, bp_dtype dtype, const bpi_pipe_
             {kernels->load, x[second]}, {op->run, x[1 - second]}, {kernels->finish, y}};
         bpi_format(at_hand, sizeof at_hand,
                    "%s, operand %d at hand: ", bpi_map_name((enum bpi_map_slot)op->slot), second);
-        ck_assert(bpi_short_step_find(kernels, op->slot, 1 << second) == op->run);
+        ck_assert(bpi_pipe_find(&kernels->ops, op->slot, 1 << second, false) == op->run);
         ck_assert_int_eq(kernels->flow((size_t)n, (const void *[]){steps}, NULL, NULL), BP_OK);
         bpi_map((enum bpi_map_slot)op->slot, dtype)((size_t)n, (const void *const *)x, want, NULL);
         check_equal(dtype, y, want, n);
@@ -163,9 +163,9 @@ static void check_step(const bpi_short *kernels, bp_dtype dtype, const bpi_pipe_
 
 static void steps(bp_dtype dtype) {
     const bpi_short *kernels = bpi_short_for(dtype);
-    for (int k = 0; kernels && k < kernels->op_count; k++)
+    for (int k = 0; kernels && k < kernels->ops.count; k++)
         for (int64_t n = 1; n <= 40; n++)
-            check_step(kernels, dtype, &kernels->ops[k], n);
+            check_step(kernels, dtype, &kernels->ops.op[k], n);
 }
 
 START_TEST(steps_give_the_bits_of_kernels) { at_every_level(steps); }
@@ -174,7 +174,7 @@ END_TEST
 /* x is kept, its square stored, x taken back and its opposite stored. */
 static void kept(bp_dtype dtype) {
     const bpi_short *kernels = bpi_short_for(dtype);
-    if (!kernels || kernels->op_count == 0)
+    if (!kernels || kernels->ops.count == 0)
         return;
     for (int64_t n = 1; n <= 40; n++) {
         void *x = roomy(kernels, dtype, n), *want = roomy(kernels, dtype, n);
@@ -182,10 +182,10 @@ static void kept(bp_dtype dtype) {
         const bpi_short_step run[] = {
             {kernels->load, x},
             {kernels->keep, NULL},
-            {bpi_short_step_find(kernels, BPI_MAP_SQUARE, BPI_PIPE_FIRST), NULL},
+            {bpi_pipe_find(&kernels->ops, BPI_MAP_SQUARE, BPI_PIPE_FIRST, false), NULL},
             {kernels->store, square},
             {kernels->take_back, NULL},
-            {bpi_short_step_find(kernels, BPI_MAP_NEG, BPI_PIPE_FIRST), NULL},
+            {bpi_pipe_find(&kernels->ops, BPI_MAP_NEG, BPI_PIPE_FIRST, false), NULL},
             {kernels->finish, y}};
         kernels->flow((size_t)n, (const void *[]){run}, NULL, NULL);
         bpi_map(BPI_MAP_SQUARE, dtype)((size_t)n, (const void *[]){x}, want, NULL);
@@ -398,12 +398,8 @@ END_TEST
 static int flows(bp_tensor *target) {
     const bpi_program *p = program_of(&target, 1);
     int count = 0;
-    for (size_t s = 0; s < p->step_count; s++) {
-        const bpi_instruction *code = &plan_of(&target, 1)->code[s];
-        const bpi_short_chain *chain = bpi_is_short_chain(code) ? code->more : NULL;
-        for (int k = 0; chain && k < chain->chain->ops; k++)
-            count += chain->flow[k] != NULL;
-    }
+    for (size_t s = 0; s < p->step_count; s++)
+        count += bpi_short_chain_flows(&plan_of(&target, 1)->code[s]);
     return count;
 }
 
@@ -428,7 +424,7 @@ START_TEST(ops_hand_values_on_as_naively) {
                 expect_as_naive(y);
                 expect_as_naive(bp_sum(bp_square(y), BP_ALL, false));
                 const bpi_short *kernels = bpi_short_for(dtype);
-                if (kernels && kernels->op_count > 0)
+                if (kernels && kernels->ops.count > 0)
                     ck_assert_int_gt(flows(y), 0);
                 expect_as_naive(bp_grad(bp_sum(y, BP_ALL, false), x));
                 bp_graph_reset(graph);

@@ -6,18 +6,8 @@
 
 #include "map_names.inc"
 
-#define REAL float
-#define SUFFIX f32
-#define SQRT sqrtf
-#include "adam.inc"
-#undef REAL
-#undef SUFFIX
-#undef SQRT
-
-#define REAL double
-#define SUFFIX f64
-#define SQRT sqrt
-#include "adam.inc"
+#define EACH "adam.inc"
+#include "each_float.inc"
 
 extern bpi_adam_fn *const BPI_TABLE[2];
 bpi_adam_fn *const BPI_TABLE[2] = {[BP_F32] = adam_f32, [BP_F64] = adam_f64};

@@ -12,7 +12,7 @@ BPI_ALL_TABLES(bpi_gemm_kernels, gemm)
 enum way { TILES, SMALL, DOTS, OUTER, FEW, FLAT, BLAS, LOOPS };
 
 const bpi_gemm_kernels *bpi_gemm_kernels_of(bp_dtype dtype) {
-    return tables[bpi_cpu_level()][dtype == BP_F64];
+    return table_of(dtype);
 }
 
 /* Are the rows of op(a), the columns of op(b), the rows of op(b) contiguous? A single one is,
@@ -242,18 +242,8 @@ static void run_small(const bpi_gemm *g, const bpi_gemm_work *work) {
     g->own->small(work, &(bpi_block){0, g->product.m, 0, g->product.n}, copy);
 }
 
-#define REAL float
-#define SUFFIX f32
-#define DTYPE BP_F32
-#include "gemm.inc"
-#undef REAL
-#undef SUFFIX
-#undef DTYPE
-
-#define REAL double
-#define SUFFIX f64
-#define DTYPE BP_F64
-#include "gemm.inc"
+#define EACH "gemm.inc"
+#include "each_float.inc"
 
 void bpi_gemm_run(const bpi_gemm *g, const bpi_finish *f, const void *a, const void *b, void *c,
                   int threads) {

@@ -6,12 +6,5 @@
 
 enum { LANES = 16 };
 
-#define REAL float
-#define SUFFIX f32
-#include "gemm_plain.inc"
-#undef REAL
-#undef SUFFIX
-
-#define REAL double
-#define SUFFIX f64
-#include "gemm_plain.inc"
+#define EACH "gemm_plain.inc"
+#include "each_float.inc"

@@ -2,12 +2,5 @@
 #include "exact.h"
 #include "gemm.h"
 
-#define REAL float
-#define SUFFIX f32
-#include "gemm_reference.inc"
-#undef REAL
-#undef SUFFIX
-
-#define REAL double
-#define SUFFIX f64
-#include "gemm_reference.inc"
+#define EACH "gemm_reference.inc"
+#include "each_float.inc"

@@ -11,15 +11,8 @@
 
 static double deviation(double x, bpi_exact mean) { return x - mean.sum - mean.rest; }
 
-#define REAL float
-#define SUFFIX f32
-#include "normalize.inc"
-#undef REAL
-#undef SUFFIX
-
-#define REAL double
-#define SUFFIX f64
-#include "normalize.inc"
+#define EACH "normalize.inc"
+#include "each_float.inc"
 
 void bpi_normalize_reference(const bpi_norm *a, double epsilon, bp_dtype dtype) {
     (dtype == BP_F32 ? normalize_f32 : normalize_f64)(a, epsilon);

@@ -2,18 +2,15 @@
  * little that the jumps would take longer than the passes do. */
 #include "pipe.h"
 
-#include <stddef.h>
-
 #include "tables.h"
 
 BPI_WIDE_TABLES(bpi_pipe, pipe)
 
-const bpi_pipe *bpi_pipe_for(bp_dtype dtype) {
-    return dtype == BP_F32 || dtype == BP_F64 ? tables[bpi_cpu_level()][dtype == BP_F64] : NULL;
-}
+const bpi_pipe *bpi_pipe_for(bp_dtype dtype) { return table_of(dtype); }
 
-bpi_pipe_fn *bpi_pipe_find(const bpi_pipe *pipe, enum bpi_map_slot slot, int group, bool scalar) {
-    for (const bpi_pipe_op *op = pipe->ops; op < pipe->ops + pipe->op_count; op++)
+bpi_pipe_fn *bpi_pipe_find(const bpi_pipe_ops *ops, enum bpi_map_slot slot, int group,
+                           bool scalar) {
+    for (const bpi_pipe_op *op = ops->op; op < ops->op + ops->count; op++)
         if (op->slot == slot && (op->group & group) && op->scalar == scalar)
             return op->run;
     return NULL;

@@ -34,6 +34,11 @@ typedef struct bpi_pipe_op {
     bool scalar;   /* the other operand is one element */
 } bpi_pipe_op;
 
+typedef struct bpi_pipe_ops {
+    const bpi_pipe_op *op;
+    int count;
+} bpi_pipe_ops;
+
 /* The kernels of one instruction set and float type. */
 typedef struct bpi_pipe {
     size_t group; /* bytes; all that is read or written is a multiple of it */
@@ -46,14 +51,15 @@ typedef struct bpi_pipe {
      * writes past the caches, at multiples of 64 bytes, and needs a fence before anyone reads. */
     bpi_pipe_fn *fetch, *finish_past;
     void (*fence)(void);
-    const bpi_pipe_op *ops;
-    int op_count;
+    bpi_pipe_ops ops;
 } bpi_pipe;
 
 /* Returns the kernels of the instruction set in use for a dtype; NULL where there are none. */
 const bpi_pipe *bpi_pipe_for(bp_dtype dtype);
-/* Returns an op as a step; NULL where there is none: an op that takes longer than loads and stores
- * would gain nothing. An array may stand for every scalar, but not the other way round. */
-bpi_pipe_fn *bpi_pipe_find(const bpi_pipe *pipe, enum bpi_map_slot slot, int group, bool scalar);
+/* Returns one of several ops as a step; NULL where there is none: in a pipe an op that takes longer
+ * than loads and stores would gain nothing. An array may stand for every scalar, but not the other
+ * way round. */
+bpi_pipe_fn *bpi_pipe_find(const bpi_pipe_ops *ops, enum bpi_map_slot slot, int group,
+                           bool scalar);
 
 #endif

@@ -130,5 +130,4 @@ const bpi_pipe BPI_TABLE = {.group = GROUP,
                             .finish = STEP(pipe_finish),
                             .fetch = STEP(pipe_fetch),
                             .finish_past = STEP(pipe_finish_past),
-                            .ops = ops,
-                            .op_count = sizeof ops / sizeof *ops};
+                            .ops = {ops, sizeof ops / sizeof *ops}};

@@ -2,10 +2,10 @@
  * loops over rows and columns are in reduce_sum.inc and reduce_max.inc. */
 #include "reduce.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "copy.h"
+#include "exact.h"
 #include "rows.h"
 
 void bpi_reduction_of(const bp_shape *shape, unsigned mask, bpi_reduction *r) {
@@ -73,28 +73,36 @@ static void run_passes(const bpi_reduction *r, bp_dtype dtype, run_fn *run, cons
 
 /* ---- sums ------------------------------------------------------------------------------------ */
 
-/* SUM is what sums are made in; the references of integers wrap, as the sum of unsigned numbers
- * does. */
+/* What the references add in. Integers wrap, as unsigned numbers do. */
+#define SUM bpi_exact
+#define ADD(sum, x) bpi_exact_add(&(sum), x)
+#define VALUE(sum) bpi_exact_value(&(sum))
 #define IN float
-#define SUM double
 #define WIDE 64
 #define SUFFIX f32
 #include "reduce_sum.inc"
 #define IN double
-#define SUM double
 #define WIDE 32
 #define SUFFIX f64
 #include "reduce_sum.inc"
+#undef SUM
+#undef ADD
+#undef VALUE
+
+#define SUM uint64_t
+#define ADD(sum, x) (sum) += (x)
+#define VALUE(sum) (sum)
 #define IN uint32_t
-#define SUM uint32_t
 #define WIDE 64
 #define SUFFIX i32
 #include "reduce_sum.inc"
 #define IN uint64_t
-#define SUM uint64_t
 #define WIDE 32
 #define SUFFIX i64
 #include "reduce_sum.inc"
+#undef SUM
+#undef ADD
+#undef VALUE
 
 void bpi_sum_reference(const bpi_reduction *r, bp_dtype dtype, const void *x, void *y) {
     static void (*const sums[])(const bpi_reduction *, const void *, void *) = SIGNED(reference);

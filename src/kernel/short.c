@@ -2,22 +2,11 @@
  * there are none: a load of a part is a loop there. */
 #include "short.h"
 
-#include <stddef.h>
-
 #include "tables.h"
 
 BPI_WIDE_TABLES(bpi_short, short)
 
-const bpi_short *bpi_short_for(bp_dtype dtype) {
-    return dtype == BP_F32 || dtype == BP_F64 ? tables[bpi_cpu_level()][dtype == BP_F64] : NULL;
-}
-
-bpi_pipe_fn *bpi_short_step_find(const bpi_short *kernels, enum bpi_map_slot slot, int group) {
-    for (const bpi_pipe_op *op = kernels->ops; op < kernels->ops + kernels->op_count; op++)
-        if (op->slot == slot && (op->group & group))
-            return op->run;
-    return NULL;
-}
+const bpi_short *bpi_short_for(bp_dtype dtype) { return table_of(dtype); }
 
 /* One column is computed as one row: c is its transpose, op(b)' op(a)'. */
 static void flip(bpi_short_product *p) {

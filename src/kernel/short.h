@@ -70,8 +70,7 @@ typedef struct bpi_short {
      * whole vectors. An op gives the bits of its elementwise kernel. */
     bpi_map_fn *flow;
     bpi_pipe_fn *load, *store, *finish, *keep, *take_back;
-    const bpi_pipe_op *ops; /* none of them has attributes or reads scalars */
-    int op_count;           /* 0 where there are no steps */
+    bpi_pipe_ops ops; /* none where there are no steps; none has attributes or reads scalars */
 } bpi_short;
 
 /* Returns the kernels of the instruction set in use for a dtype; NULL where there are none. */
@@ -80,8 +79,5 @@ const bpi_short *bpi_short_for(bp_dtype dtype);
  * too large, empty, or has gaps between the rows of c. */
 bool bpi_short_product_of(const bpi_short *kernels, const bpi_product *product,
                           bpi_short_product *to);
-/* Returns an op as a step; NULL where there is none. `group`: which operand the vector at hand is,
- * BPI_PIPE_FIRST or BPI_PIPE_SECOND. */
-bpi_pipe_fn *bpi_short_step_find(const bpi_short *kernels, enum bpi_map_slot slot, int group);
 
 #endif

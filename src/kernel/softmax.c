@@ -32,21 +32,8 @@ size_t bpi_softmax_workspace(const bpi_pass *pass, size_t item) {
     return (size_t)(3 * results + block_rows(pass) * piece_length(pass) * pass->inner) * item;
 }
 
-#define REAL float
-#define SUFFIX f32
-#define DTYPE BP_F32
-#define LOG logf
-#include "softmax.inc"
-#undef REAL
-#undef SUFFIX
-#undef DTYPE
-#undef LOG
-
-#define REAL double
-#define SUFFIX f64
-#define DTYPE BP_F64
-#define LOG log
-#include "softmax.inc"
+#define EACH "softmax.inc"
+#include "each_float.inc"
 
 typedef void fast_fn(const bpi_pass *pass, const void *x, void *y, void *workspace);
 

@@ -7,15 +7,8 @@
 #include "map_names.inc"
 #include "softmax.h"
 
-#define REAL float
-#define SUFFIX f32
-#include "softmax_reference.inc"
-#undef REAL
-#undef SUFFIX
-
-#define REAL double
-#define SUFFIX f64
-#include "softmax_reference.inc"
+#define EACH "softmax_reference.inc"
+#include "each_float.inc"
 
 typedef void reference_fn(const bpi_pass *pass, const void *x, void *y);
 typedef void grad_fn(const bpi_pass *pass, const void *y, const void *gy, void *gx);

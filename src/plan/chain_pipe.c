@@ -72,9 +72,9 @@ static void add_op(cutting *cut, int k, int held) {
     if (op->x[group] != held)
         add_step(cut, cut->pipe->load, op->x[group], 0, true);
     if (op->inputs == 2 && is_scalar(c, other))
-        run = bpi_pipe_find(cut->pipe, op->slot, 1 << group, true);
+        run = bpi_pipe_find(&cut->pipe->ops, op->slot, 1 << group, true);
     if (!run)
-        run = bpi_pipe_find(cut->pipe, op->slot, 1 << group, false);
+        run = bpi_pipe_find(&cut->pipe->ops, op->slot, 1 << group, false);
     add_step(cut, run, other, attr, op->inputs == 2);
 }
 
@@ -94,7 +94,7 @@ static void add_steps(cutting *cut, int first, int end) {
 /* The pipe that an op can be a step of; NULL: none. */
 static const bpi_pipe *pipe_for(enum bpi_map_slot slot, bp_dtype dtype) {
     const bpi_pipe *pipe = bpi_pipe_for(dtype);
-    return pipe && bpi_pipe_find(pipe, slot, BPI_PIPE_FIRST, false) ? pipe : NULL;
+    return pipe && bpi_pipe_find(&pipe->ops, slot, BPI_PIPE_FIRST, false) ? pipe : NULL;
 }
 
 static const bpi_pipe *pipe_of(const bpi_chain *c, int k) {

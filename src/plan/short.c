@@ -1,4 +1,4 @@
-/* The short form of products and of elementwise steps, and running that of chains. */
+/* The short form of products and of elementwise steps. */
 #include "short.h"
 
 size_t bpi_short_vectors(const bpi_short *kernels, bp_dtype dtype, size_t count) {
@@ -18,35 +18,6 @@ size_t bpi_short_count(const bpi_program *p, const bpi_step *step) {
         room = room && x->type->dtype == dtype && !p->regs[x->root].tight;
     }
     return room ? bpi_short_vectors(kernels, dtype, count) : count;
-}
-
-/* ---- chains ---------------------------------------------------------------------------------- */
-
-static inline bp_status run_one(const bpi_short_call *c) {
-    return c->run(c->n, c->x, c->y, c->attr);
-}
-
-bp_status bpi_short_run_call(const bpi_instruction *self) {
-    const bpi_short_chain *s = self->more;
-    return run_one(s->call);
-}
-
-bp_status bpi_short_run_calls(const bpi_instruction *self) {
-    const bpi_short_chain *s = self->more;
-    bp_status status = BP_OK;
-    for (const bpi_short_call *c = s->call, *end = c + s->calls; c < end && status == BP_OK; c++)
-        status = run_one(c);
-    return status;
-}
-
-bp_status bpi_short_run_chain(const bpi_instruction *self) {
-    const bpi_short_chain *s = self->more;
-    for (int k = 0; k < s->rows; k++) {
-        const int input = s->row[k].input;
-        bpi_chain_spread(s->chain, &s->chain->feed[input], self->operands[input], 0,
-                         s->chain->count, s->row[k].to);
-    }
-    return bpi_short_run_calls(self);
 }
 
 /* ---- products -------------------------------------------------------------------------------- */

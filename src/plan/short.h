@@ -8,39 +8,6 @@
 #include "kernel/short.h"
 #include "product.h"
 
-/* A call with all that it needs. */
-typedef struct bpi_short_call {
-    bpi_map_fn *run;
-    size_t n;
-    const void *x[3];
-    void *y;
-    const double *attr;
-} bpi_short_call;
-
-/* An operand that is broadcast in another way than as a scalar. */
-typedef struct bpi_short_rows {
-    int input;
-    void *to;
-} bpi_short_rows;
-
-/* First operands are spread or copied to where the ops read them; then come the ops, then sums. */
-typedef struct bpi_short_chain {
-    const bpi_chain *chain;
-    const bpi_short *kernels;
-    size_t count, n; /* elements of the domain, and of the vectors that hold them */
-    int rows, calls, first_op;
-    bpi_short_rows *row;
-    bpi_short_call *call;
-    struct bpi_short_operand *operand;
-    int8_t *scalar; /* of an op that only scales what the next one adds: its operand; -1: none */
-    struct bpi_short_flow **flow; /* of an op: the flow that begins with it, or NULL */
-} bpi_short_chain;
-
-/* Run one: that is a single call, several, or several after rows have been spread. */
-bp_status bpi_short_run_call(const bpi_instruction *self);
-bp_status bpi_short_run_calls(const bpi_instruction *self);
-bp_status bpi_short_run_chain(const bpi_instruction *self);
-
 /* Make `to`, an instruction that runs a chain or product, one that runs its short form where it has
  * one; otherwise it stays as it is. `*room` becomes at least the bytes that it needs in a run. */
 bool bpi_short_chain_emit(bpi_program *program, const bpi_step *step, bpi_instruction *to,
@@ -52,14 +19,17 @@ void bpi_short_chain_point(const bpi_instruction *code, char *room);
 void bpi_short_product_point(bpi_plan_product *product, char *room);
 /* Tells whether an instruction runs the short form of a chain. */
 bool bpi_is_short_chain(const bpi_instruction *code);
+/* How many flows (below) it has. */
+int bpi_short_chain_flows(const bpi_instruction *code);
 /* Where the instruction of a chain keeps the address of operand `k`. */
 const void **bpi_short_chain_operand(const bpi_instruction *code, int k);
 
 /* Ops of a short chain that run in registers (short_flow.c). */
 typedef struct bpi_short_flow bpi_short_flow;
-/* Makes a flow of the ops from `first` on, as many as can be one: chain->flow[first], NULL where
- * that is not several. False without memory. */
-bool bpi_short_flow_of(const bpi_short_chain *chain, bp_dtype dtype, int first, bpi_arena *memory);
+/* Makes a flow of the ops from `first` on, as many as can be one: *flow is NULL where that is not
+ * several. An op with scalar[k] >= 0 is part of none. False without memory. */
+bool bpi_short_flow_of(const bpi_chain *chain, const bpi_short *kernels, const int8_t *scalar,
+                       int first, bpi_arena *memory, bpi_short_flow **flow);
 int bpi_short_flow_ops(const bpi_short_flow *flow);
 /* Returns the steps, with places: `at` is where every value of the chain is. */
 const bpi_short_step *bpi_short_flow_point(const bpi_short_flow *flow, void *const *at);

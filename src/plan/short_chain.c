@@ -5,18 +5,44 @@
  * added is rounded once. */
 #include "short.h"
 
+/* A call with all that it needs. */
+typedef struct short_call {
+    bpi_map_fn *run;
+    size_t n;
+    const void *x[3];
+    void *y;
+    const double *attr;
+} short_call;
+
+/* An operand that is broadcast in another way than as a scalar. */
+typedef struct short_rows {
+    int input;
+    void *to;
+} short_rows;
+
 /* How the ops come to read an operand: it stands in memory as they want it; a call makes it in a
  * buffer, or reads it as a scalar; it is spread in a buffer row by row; or it is a constant, which
  * was made with the plan. */
-struct bpi_short_operand {
+typedef struct short_operand {
     enum { AS_IT_IS, BY_CALL, AS_SCALAR, BY_ROWS, MADE } how;
     union {
         const void **address; /* in the call: BY_CALL, AS_SCALAR */
         void *made;
     } at;
-};
-typedef struct bpi_short_operand short_operand;
-typedef bpi_short_call short_call;
+} short_operand;
+
+/* First operands are spread or copied to where the ops read them; then come the ops, then sums. */
+typedef struct bpi_short_chain {
+    const bpi_chain *chain;
+    const bpi_short *kernels;
+    size_t count, n; /* elements of the domain, and of the vectors that hold them */
+    int rows, calls, first_op;
+    short_rows *row;
+    short_call *call;
+    short_operand *operand;
+    int8_t *scalar; /* of an op that only scales what the next one adds: its operand; -1: none */
+    bpi_short_flow **flow; /* of an op: the flow that begins with it, or NULL */
+} bpi_short_chain;
 
 /* ---- which chains ---------------------------------------------------------------------------- */
 
@@ -170,7 +196,7 @@ static bool add_ops(bpi_program *p, bpi_short_chain *s, bp_dtype dtype) {
     const bpi_chain *c = s->chain;
     s->first_op = s->calls;
     for (int k = 0; k < c->ops; k++) {
-        if (!bpi_short_flow_of(s, dtype, k, &p->memory))
+        if (!bpi_short_flow_of(c, s->kernels, s->scalar, k, &p->memory, &s->flow[k]))
             return false;
         if (s->flow[k]) {
             add_call(s, s->kernels->flow, s->n, NULL);
@@ -204,6 +230,32 @@ static bool fill(bpi_program *p, const bpi_step *step, bpi_short_chain *s, bp_dt
     return ok;
 }
 
+static inline bp_status run_one(const short_call *c) { return c->run(c->n, c->x, c->y, c->attr); }
+
+/* A chain of a single call. */
+static bp_status run_call(const bpi_instruction *self) {
+    const bpi_short_chain *s = self->more;
+    return run_one(s->call);
+}
+
+static bp_status run_calls(const bpi_instruction *self) {
+    const bpi_short_chain *s = self->more;
+    bp_status status = BP_OK;
+    for (const short_call *c = s->call, *end = c + s->calls; c < end && status == BP_OK; c++)
+        status = run_one(c);
+    return status;
+}
+
+static bp_status run_chain(const bpi_instruction *self) {
+    const bpi_short_chain *s = self->more;
+    for (int k = 0; k < s->rows; k++) {
+        const int input = s->row[k].input;
+        bpi_chain_spread(s->chain, &s->chain->feed[input], self->operands[input], 0,
+                         s->chain->count, s->row[k].to);
+    }
+    return run_calls(self);
+}
+
 bool bpi_short_chain_emit(bpi_program *p, const bpi_step *step, bpi_instruction *to, size_t *room) {
     const bpi_chain *c = step->chain;
     const bp_dtype dtype = common_dtype(c);
@@ -218,9 +270,7 @@ bool bpi_short_chain_emit(bpi_program *p, const bpi_step *step, bpi_instruction 
         buffers += c->buffer[k] < 0 && s->operand[k].how == BY_CALL;
     const size_t bytes = (size_t)buffers * c->buffer_bytes;
     *room = bytes > *room ? bytes : *room;
-    to->run = s->rows > 0    ? bpi_short_run_chain
-              : s->calls > 1 ? bpi_short_run_calls
-                             : bpi_short_run_call;
+    to->run = s->rows > 0 ? run_chain : s->calls > 1 ? run_calls : run_call;
     to->more = s;
     return true;
 }
@@ -228,8 +278,15 @@ bool bpi_short_chain_emit(bpi_program *p, const bpi_step *step, bpi_instruction 
 /* ---- pointing -------------------------------------------------------------------------------- */
 
 bool bpi_is_short_chain(const bpi_instruction *code) {
-    return code->run == bpi_short_run_chain || code->run == bpi_short_run_calls ||
-           code->run == bpi_short_run_call;
+    return code->run == run_chain || code->run == run_calls || code->run == run_call;
+}
+
+int bpi_short_chain_flows(const bpi_instruction *code) {
+    const bpi_short_chain *s = bpi_is_short_chain(code) ? code->more : NULL;
+    int count = 0;
+    for (int k = 0; s && k < s->chain->ops; k++)
+        count += s->flow[k] != NULL;
+    return count;
 }
 
 const void **bpi_short_chain_operand(const bpi_instruction *code, int k) {

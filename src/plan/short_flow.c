@@ -27,12 +27,16 @@ typedef struct making {
     bpi_pipe_fn *run[BPI_CHAIN_OPS];
 } making;
 
+static bpi_pipe_fn *step_of(const making *m, int k, int group) {
+    return bpi_pipe_find(&m->kernels->ops, m->c->op[k].slot, group, false);
+}
+
 /* Finds the steps of the ops from `first` on that have one, as far as they follow one another. */
-static void find_steps(making *m, bp_dtype dtype, const int8_t *scalar, int first) {
+static void find_steps(making *m, const int8_t *scalar, int first) {
     const bpi_chain *c = m->c;
     int k = first;
-    while (k < c->ops && c->op[k].dtype == dtype && scalar[k] < 0 &&
-           (m->run[k] = bpi_short_step_find(m->kernels, c->op[k].slot, BPI_PIPE_FIRST)))
+    while (k < c->ops && bp_dtype_is_float(c->op[k].dtype) && scalar[k] < 0 &&
+           (m->run[k] = step_of(m, k, BPI_PIPE_FIRST)))
         k++;
     m->flow.first = first;
     m->flow.end = k;
@@ -80,8 +84,7 @@ static void add_op(making *m, int k) {
     }
     const bool second = op->x[0] != m->now;
     const int other = op->inputs == 2 ? op->x[1 - second] : m->now;
-    add_step(m, second ? bpi_short_step_find(m->kernels, op->slot, BPI_PIPE_SECOND) : m->run[k],
-             other);
+    add_step(m, second ? step_of(m, k, BPI_PIPE_SECOND) : m->run[k], other);
     m->now = value;
     const bool handed_on = next && op->output < 0 && reads(next, value);
     if (!next)
@@ -104,21 +107,22 @@ static bpi_short_flow *keep_flow(const making *m, bpi_arena *memory) {
     return f;
 }
 
-bool bpi_short_flow_of(const bpi_short_chain *s, bp_dtype dtype, int first, bpi_arena *memory) {
+bool bpi_short_flow_of(const bpi_chain *c, const bpi_short *kernels, const int8_t *scalar,
+                       int first, bpi_arena *memory, bpi_short_flow **flow) {
     making m;
-    m.c = s->chain;
-    m.kernels = s->kernels;
+    m.c = c;
+    m.kernels = kernels;
     m.flow.steps = 0;
     m.now = m.kept = -1;
-    s->flow[first] = NULL;
-    find_steps(&m, dtype, s->scalar, first);
+    *flow = NULL;
+    find_steps(&m, scalar, first);
     if (m.flow.end - first < 2)
         return true;
     count_reads(&m);
     for (int k = first; k < m.flow.end; k++)
         add_op(&m, k);
-    s->flow[first] = keep_flow(&m, memory);
-    return s->flow[first] != NULL;
+    *flow = keep_flow(&m, memory);
+    return *flow != NULL;
 }
 
 const bpi_short_step *bpi_short_flow_point(const bpi_short_flow *f, void *const *at) {

@@ -108,23 +108,18 @@ static bool put_request(bpi_structure *s, const bp_graph *graph, const bpi_reque
     return put_bytes(s, request->key, request->key_words * sizeof *request->key);
 }
 
-static inline void add_word(uint64_t *hash, uint64_t word) {
-    *hash = (*hash ^ word) * 0x9E3779B97F4A7C15u;
-    *hash ^= *hash >> 32;
-}
-
 /* Four words at a time, so that multiplications overlap; full comparison follows on a hit. */
 static uint64_t hash_words(const uint64_t *words, size_t count) {
     uint64_t a = count, b = 1, c = 2, d = 3;
     size_t k = 0;
     for (; k + 4 <= count; k += 4) {
-        add_word(&a, words[k]);
-        add_word(&b, words[k + 1]);
-        add_word(&c, words[k + 2]);
-        add_word(&d, words[k + 3]);
+        a = bpi_hash_mix(a, words[k]);
+        b = bpi_hash_mix(b, words[k + 1]);
+        c = bpi_hash_mix(c, words[k + 2]);
+        d = bpi_hash_mix(d, words[k + 3]);
     }
     for (; k < count; k++)
-        add_word(&a, words[k]);
+        a = bpi_hash_mix(a, words[k]);
     return bpi_hash_mix(bpi_hash_mix(a, b), bpi_hash_mix(c, d));
 }
 
