@@ -74,13 +74,6 @@ static inline double variable_of(const char *name) {
     return values[0];
 }
 
-static inline void expect_failure(bp_status status, const char *words) {
-    ck_assert_int_eq(bp_error_status(graph), status);
-    ck_assert_msg(strstr(bp_error(graph), words) != NULL, "\"%s\" is not in \"%s\"", words,
-                  bp_error(graph));
-    bp_clear_error(graph);
-}
-
 static uint64_t drawn = 88172645463325252u;
 
 static inline int64_t draw(int64_t below) {

@@ -15,13 +15,6 @@ static bp_tensor *input(const char *name, bp_shape shape, const double *values) 
     return x;
 }
 
-static void expect_failure(bp_status status, const char *words) {
-    ck_assert_int_eq(bp_error_status(graph), status);
-    ck_assert_msg(strstr(bp_error(graph), words) != NULL, "\"%s\" is not in \"%s\"", words,
-                  bp_error(graph));
-    bp_clear_error(graph);
-}
-
 START_TEST(a_tensor_used_several_times_gets_the_sum) {
     bp_tensor *x = input("x", BP_SCALAR, (double[]){3});
     /* d/dx (x x + x³ + x) = 2x + 3x² + 1 = 34 */

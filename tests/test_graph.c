@@ -18,16 +18,6 @@ START_TEST(the_environment_chooses_the_executor) {
 }
 END_TEST
 
-/* Asserts that recording has failed with a status and words, and clears the failure. */
-static void expect_failure(bp_status status, const char *words) {
-    ck_assert(bp_failed(graph));
-    ck_assert_int_eq(bp_error_status(graph), status);
-    ck_assert_msg(strstr(bp_error(graph), words) != NULL, "\"%s\" is not in \"%s\"", words,
-                  bp_error(graph));
-    bp_clear_error(graph);
-    ck_assert(!bp_failed(graph));
-}
-
 START_TEST(executors_and_threads_that_cannot_be_are_refused) {
     const bp_executor before = graph->executor;
     for (int k = -1; k < 8; k += 8) {
@@ -271,15 +261,6 @@ START_TEST(a_failure_names_the_scope) {
 }
 END_TEST
 
-START_TEST(an_op_of_f64_alone_refuses_other_tensors) {
-    bp_tensor *narrow = bp_full(graph, BP_F32, BP_SHAPE(3), 2);
-    ck_assert_ptr_null(bp_record(&cube_op, &narrow, 1, NULL));
-    expect_failure(BP_ERR_DTYPE, "cube: works on f64, not on f32; bp_cast it");
-    bp_tensor *wide = bp_cast(narrow, BP_F64);
-    ck_assert_double_eq(bp_f64(bp_record(&cube_op, &wide, 1, NULL))[2], 8);
-}
-END_TEST
-
 START_TEST(null_operands_and_foreign_operands_are_refused) {
     bp_tensor *a = bp_input(graph, "a", BP_F32, BP_SHAPE(2));
     ck_assert_ptr_null(bp_add(NULL, NULL));
@@ -291,166 +272,6 @@ START_TEST(null_operands_and_foreign_operands_are_refused) {
     ck_assert_ptr_null(bp_add(a, b));
     expect_failure(BP_ERR_ARGUMENT, "another graph");
     bp_graph_free(other);
-}
-END_TEST
-
-/* ---- records of ops -------------------------------------------------------------------------- */
-
-static bp_status ones(const bp_call *call) {
-    for (int64_t k = 0; k < call->y->count; k++)
-        ((float *)call->y->data)[k] = 1;
-    return BP_OK;
-}
-
-static bp_status one_output(bp_signature *s) {
-    s->y[0] = s->x[0];
-    return BP_OK;
-}
-
-static bp_status nine_dimensions(bp_signature *s) {
-    s->y[0] = (bp_type){BP_F32, {.rank = 9}};
-    return BP_OK;
-}
-
-static bp_status less_than_nothing(bp_signature *s) {
-    s->y[0] = (bp_type){BP_F32, BP_SHAPE(-3, 4)};
-    return BP_OK;
-}
-
-static size_t nearly_everything(const bp_signature *s) {
-    (void)s;
-    return SIZE_MAX - 3;
-}
-
-static void refused(const bp_op *op, int count, const bp_attr *attrs, bp_status status,
-                    const char *words) {
-    bp_tensor *x[6] = {bp_full(graph, BP_F32, BP_SHAPE(2, 3), 1)};
-    for (int k = 1; k < 6; k++)
-        x[k] = x[0];
-    ck_assert_ptr_null(bp_record(op, x, count, attrs));
-    expect_failure(status, words);
-}
-
-START_TEST(records_that_cannot_be_are_refused) {
-    const bp_op good = {.name = "good", .arity = 1, .operands = {{"x", false}}, .forward = ones};
-    bp_op op = good;
-    op.name = NULL;
-    refused(&op, 1, NULL, BP_ERR_ARGUMENT, "has no name");
-    refused(NULL, 1, NULL, BP_ERR_ARGUMENT, "the op is NULL");
-    refused(&good, 2, NULL, BP_ERR_ARGUMENT, "good: takes 1 operands, was given 2");
-    for (int outputs = -1; outputs <= 9; outputs += 10) {
-        op = good, op.outputs = outputs;
-        refused(&op, 1, NULL, BP_ERR_ARGUMENT,
-                outputs < 0 ? "good: the record has -1 outputs" : "good: the record has 9 outputs");
-    }
-    op = good, op.arity = 5;
-    refused(&op, 5, NULL, BP_ERR_ARGUMENT, "good: the record has arity 5");
-    op.arity = -2;
-    refused(&op, 1, NULL, BP_ERR_ARGUMENT, "good: the record has arity -2");
-    op.arity = BP_VARIADIC;
-    bp_tensor *x = bp_full(graph, BP_F32, BP_SHAPE(2), 1);
-    ck_assert_float_eq(bp_f32(bp_record(&op, (bp_tensor *[]){x, x, x, x, x}, 5, NULL))[1], 1);
-}
-END_TEST
-
-START_TEST(lists_of_attributes_that_cannot_be_are_refused) {
-    const bp_op op = {.name = "listed", .arity = 1, .attrs = {{"axes", BP_ATTR_INTS}}};
-    const int64_t list[3] = {0, 1, 2};
-    refused(&op, 1, &(bp_attr){.type = BP_ATTR_INTS, .count = 3}, BP_ERR_ARGUMENT,
-            "listed: attribute \"axes\" is a list of 3 integers at NULL");
-    refused(&op, 1, &(bp_attr){.type = BP_ATTR_INTS, .count = -4, .as.list = list}, BP_ERR_ARGUMENT,
-            "listed: attribute \"axes\" is a list of -4 integers");
-    bp_tensor *x = bp_full(graph, BP_F32, BP_SHAPE(2), 1);
-    ck_assert_ptr_nonnull(bp_record(&op, &x, 1, &(bp_attr){.type = BP_ATTR_INTS}));
-}
-END_TEST
-
-START_TEST(a_shape_rule_that_gives_no_type_is_refused_with_what_it_gave) {
-    bp_op op = {.name = "odd", .arity = 1, .outputs = 2, .infer = one_output, .forward = ones};
-    refused(&op, 1, NULL, BP_ERR_SHAPE, "odd: result number 2 would have the dtype 6 (?)");
-    op.outputs = 1, op.infer = nine_dimensions;
-    refused(&op, 1, NULL, BP_ERR_SHAPE, "the rank 9");
-    op.infer = less_than_nothing;
-    refused(&op, 1, NULL, BP_ERR_SHAPE, "dtype 0 (f32), the rank 2 and the shape [-3,4]");
-}
-END_TEST
-
-START_TEST(a_workspace_larger_than_memory_is_refused) {
-    const bp_op op = {
-        .name = "greedy", .arity = 1, .forward = ones, .workspace = nearly_everything};
-    bp_tensor *x = bp_full(graph, BP_F32, BP_SHAPE(2), 1), *y = bp_record(&op, &x, 1, NULL);
-    ck_assert_int_eq(bp_eval(&y, 1), BP_ERR_MEMORY);
-    expect_failure(BP_ERR_MEMORY, "greedy: its workspace rule asks for");
-}
-END_TEST
-
-/* ---- values ---------------------------------------------------------------------------------- */
-
-START_TEST(only_inputs_are_written) {
-    bp_tensor *a = bp_input(graph, "a", BP_F32, BP_SHAPE(2));
-    float values[2] = {0};
-    ck_assert_int_eq(bp_write(bp_relu(a), values), BP_ERR_ARGUMENT);
-    expect_failure(BP_ERR_ARGUMENT, "relu");
-    ck_assert_int_eq(bp_write(a, NULL), BP_ERR_ARGUMENT);
-    expect_failure(BP_ERR_ARGUMENT, "NULL");
-    ck_assert_int_eq(bp_write(NULL, values), BP_ERR_ARGUMENT);
-    bp_tensor *w = bp_parameter(graph, "w", BP_F32, BP_SHAPE(2), bp_init_zeros());
-    ck_assert_int_eq(bp_point(w, values), BP_ERR_ARGUMENT);
-    expect_failure(BP_ERR_ARGUMENT, "\"w\" is a parameter, not an input; bp_model_write");
-    ck_assert_int_eq(bp_point(a, (char *)values + 1), BP_ERR_ARGUMENT);
-    expect_failure(BP_ERR_ARGUMENT, "aligned");
-    ck_assert_int_eq(bp_set_scalar(a, 1), BP_ERR_ARGUMENT);
-    expect_failure(BP_ERR_ARGUMENT, "bp_scalar");
-}
-END_TEST
-
-START_TEST(an_input_follows_its_values) {
-    bp_tensor *x = bp_input(graph, "x", BP_F64, BP_SHAPE(2));
-    bp_tensor *y = bp_square(x);
-    double values[2] = {2, 3};
-    bp_write(x, values);
-    values[0] = 100;
-    ck_assert_double_eq(bp_f64(y)[0], 4);
-    bp_point(x, values);
-    ck_assert_double_eq(bp_f64(y)[0], 10000);
-    values[0] = 5;
-    bp_touch(x);
-    ck_assert_double_eq(bp_f64(y)[0], 25);
-    bp_write(x, (double[]){7, 8});
-    ck_assert_double_eq(bp_f64(y)[0], 49);
-    ck_assert_double_eq(values[0], 5);
-}
-END_TEST
-
-START_TEST(scalars_change_at_run_time) {
-    bp_tensor *c = bp_scalar(graph, BP_F32, 2);
-    bp_tensor *y = bp_mul(c, bp_full(graph, BP_F32, BP_SHAPE(2), 3));
-    ck_assert_float_eq(bp_f32(y)[1], 6);
-    ck_assert_int_eq(bp_set_scalar(c, 5), BP_OK);
-    ck_assert_float_eq(bp_f32(y)[1], 15);
-}
-END_TEST
-
-START_TEST(numbers_outside_an_integer_type_are_cut) {
-    ck_assert_double_eq(bp_item(bp_full(graph, BP_U8, BP_SCALAR, 300)), 255);
-    ck_assert_double_eq(bp_item(bp_full(graph, BP_I32, BP_SCALAR, -1e20)), INT32_MIN);
-    ck_assert_double_eq(bp_item(bp_full(graph, BP_I64, BP_SCALAR, (double)NAN)), 0);
-    ck_assert_double_eq(bp_item(bp_full(graph, BP_BOOL, BP_SCALAR, 7)), 1);
-}
-END_TEST
-
-START_TEST(reading_is_checked) {
-    bp_tensor *x = bp_input(graph, "x", BP_F32, BP_SHAPE(3));
-    float values[3];
-    ck_assert_int_eq(bp_read(x, values, sizeof values), BP_OK);
-    ck_assert_int_ne(bp_read(x, values, sizeof values - 1), BP_OK);
-    expect_failure(bp_error_status(graph), "x");
-    ck_assert_ptr_null(bp_f64(x));
-    expect_failure(BP_ERR_DTYPE, "f32");
-    ck_assert(isnan(bp_item(x)));
-    expect_failure(bp_error_status(graph), "x");
-    ck_assert(isnan(bp_item(NULL)));
-    ck_assert_ptr_null(bp_data(NULL));
 }
 END_TEST
 
@@ -487,128 +308,6 @@ START_TEST(the_graph_is_described) {
     ck_assert_ptr_nonnull(strstr(text, "relu"));
     ck_assert_ptr_nonnull(strstr(text, "[2,3]"));
     ck_assert_ptr_nonnull(strstr(text, "\"x\""));
-}
-END_TEST
-
-/* Asserts that the words of the model's last failure hold these. */
-static void expect_words(const char *words) {
-    ck_assert_msg(strstr(bp_model_error(model), words) != NULL, "\"%s\" is not in \"%s\"", words,
-                  bp_model_error(model));
-}
-
-START_TEST(variables_are_copied_in_and_out) {
-    bp_parameter(graph, "w", BP_F64, BP_SHAPE(2), bp_init_constant(3));
-    double values[2];
-    ck_assert_int_eq(bp_model_read(model, "w", values, sizeof values), BP_OK);
-    ck_assert_double_eq(values[1], 3);
-    ck_assert_int_eq(bp_model_write(model, "v", values, sizeof values), BP_ERR_NAME);
-    expect_words("\"v\"");
-    ck_assert_int_eq(bp_model_read(model, "u", values, sizeof values), BP_ERR_NAME);
-    expect_words("\"u\"");
-    ck_assert_int_eq(bp_model_read(model, "w", values, 1), BP_ERR_SHAPE);
-    expect_words("16 bytes, not 1");
-    ck_assert_int_eq(bp_model_read(model, "w", NULL, sizeof values), BP_ERR_ARGUMENT);
-    expect_words("\"w\" is NULL");
-    ck_assert_int_eq(bp_model_write(model, "w", values, 1), BP_ERR_SHAPE);
-    ck_assert_int_eq(bp_model_write(model, "w", NULL, sizeof values), BP_ERR_ARGUMENT);
-    expect_words("\"w\" is NULL");
-    ck_assert_int_eq(bp_model_read(NULL, "w", values, sizeof values), BP_ERR_ARGUMENT);
-    ck_assert_int_eq(bp_model_write(NULL, "w", values, sizeof values), BP_ERR_ARGUMENT);
-    bp_type type;
-    ck_assert(bp_model_type(model, "w", &type));
-    ck_assert_int_eq(type.dtype, BP_F64);
-    ck_assert_str_eq(bp_model_name(model, 0), "w");
-    ck_assert_ptr_null(bp_model_name(model, 1));
-}
-END_TEST
-
-/* Large values are a piece of memory of their own, which the recording gives back. */
-START_TEST(an_input_that_was_pointed_takes_memory_again) {
-    static const float values[2048 + 1] = {1, 2, 3};
-    bp_tensor *warm = bp_input(graph, "warm", BP_F32, BP_SHAPE(2048));
-    ck_assert_int_eq(bp_write(warm, values), BP_OK);
-    bp_graph_reset(graph);
-    int64_t before = bpi_alloc_live();
-    bp_tensor *x = bp_input(graph, "x", BP_F32, BP_SHAPE(2048));
-    bp_tensor *y = bp_input(graph, "y", BP_F32, BP_SHAPE(2048));
-    ck_assert_int_eq(bpi_alloc_live(), before + 2);
-    for (int k = 0; k < 3; k++) {
-        ck_assert_int_eq(bp_point(x, values), BP_OK);
-        ck_assert_int_eq(bpi_alloc_live(), before + 1);
-        ck_assert_int_eq(bp_write(x, values + 1), BP_OK);
-        ck_assert_int_eq(bpi_alloc_live(), before + 2);
-    }
-    ck_assert_float_eq(bp_f32(x)[0], 2);
-    ck_assert_int_eq(bp_write(y, values), BP_OK);
-    bp_graph_reset(graph);
-    ck_assert_int_eq(bpi_alloc_live(), before);
-}
-END_TEST
-
-/* As by two threads that both have not found it. Of its own memory, so that it can be given back. */
-START_TEST(a_variable_made_by_two_is_one) {
-    const bp_type type = {BP_F32, BP_SHAPE(3000)};
-    const uint64_t hash = bpi_hash_text("w");
-    bpi_variable *first = bpi_variable_new(model, "w", hash, &type, bp_init_constant(1), true);
-    ck_assert_ptr_nonnull(first);
-    const int64_t live = bpi_alloc_live();
-    ck_assert_ptr_eq(bpi_variable_new(model, "w", hash, &type, bp_init_constant(2), true), first);
-    ck_assert_int_eq(bp_model_count(model), 1);
-    ck_assert_int_eq(bpi_alloc_live(), live);
-    ck_assert_float_eq(((const float *)first->data)[2999], 1);
-}
-END_TEST
-
-START_TEST(a_write_without_memory_leaves_an_input_pointed_where_it_was) {
-    static float values[3000] = {1, 2, 3};
-    bp_tensor *x = bp_input(graph, "x", BP_F32, BP_SHAPE(3000)), *y = bp_neg(x);
-    ck_assert_int_eq(bp_point(x, values), BP_OK);
-    ck_assert_int_eq(bp_eval(&y, 1), BP_OK);
-    bpi_alloc_fail(0, true);
-    ck_assert_int_eq(bp_write(x, values), BP_ERR_MEMORY);
-    bpi_alloc_fail(-1, false);
-    bp_clear_error(graph);
-    bp_touch(x);
-    ck_assert_float_eq(bp_f32(y)[2], -3);
-}
-END_TEST
-
-/* A small one takes memory of its own then, which is given back. */
-START_TEST(an_input_may_be_pointed_and_written_again_and_again) {
-    static const float values[8] = {1, 2, 3};
-    bp_tensor *x = bp_input(graph, "x", BP_F32, BP_SHAPE(8));
-    int64_t live = 0;
-    for (int k = 0; k < 20000; k++) {
-        ck_assert(bp_point(x, values) == BP_OK && bp_write(x, values) == BP_OK);
-        live = k == 0 ? bpi_alloc_live() : live;
-    }
-    ck_assert_int_eq(bpi_alloc_live(), live);
-    ck_assert_float_eq(bp_f32(x)[2], 3);
-}
-END_TEST
-
-/* Of all sizes: small ones share memory, large ones have their own. */
-START_TEST(many_variables_lie_apart_and_are_found) {
-    enum { MANY = 1000 };
-    for (int k = 0; k < MANY; k++) {
-        char name[40];
-        snprintf(name, sizeof name, "%s%d", k % 2 ? "a_longer_name_of_" : "n", k);
-        ck_assert_ptr_nonnull(
-            bp_parameter(graph, name, BP_F32, BP_SHAPE(1 + k * 7 % 1500), bp_init_constant(k)));
-    }
-    ck_assert_int_eq(bp_model_count(model), MANY);
-    for (int k = 0; k < MANY; k++) {
-        static float values[1500];
-        const int count = 1 + k * 7 % 1500;
-        ck_assert_uint_eq((uintptr_t)model->variables[k]->data % 64, 0);
-        ck_assert_int_eq(
-            bp_model_read(model, bp_model_name(model, k), values, (size_t)count * sizeof *values),
-            BP_OK);
-        for (int i = 0; i < count; i++) /* a passing ck_assert costs a system call */
-            if (values[i] != (float)k)
-                ck_abort_msg("variable %d, element %d: %g", k, i, (double)values[i]);
-    }
-    ck_assert(!bp_model_type(model, "n1", NULL));
 }
 END_TEST
 
@@ -651,25 +350,9 @@ int main(void) {
         the_first_failure_is_kept,
         the_textbook_mistake_suggests_the_outer_product,
         a_failure_names_the_scope,
-        an_op_of_f64_alone_refuses_other_tensors,
         null_operands_and_foreign_operands_are_refused,
-        records_that_cannot_be_are_refused,
-        lists_of_attributes_that_cannot_be_are_refused,
-        a_shape_rule_that_gives_no_type_is_refused_with_what_it_gave,
-        a_workspace_larger_than_memory_is_refused,
-        only_inputs_are_written,
-        an_input_follows_its_values,
-        scalars_change_at_run_time,
-        numbers_outside_an_integer_type_are_cut,
-        reading_is_checked,
         what_a_tensor_depends_on_is_found_wherever_it_lies,
         the_graph_is_described,
-        variables_are_copied_in_and_out,
-        an_input_that_was_pointed_takes_memory_again,
-        a_variable_made_by_two_is_one,
-        a_write_without_memory_leaves_an_input_pointed_where_it_was,
-        an_input_may_be_pointed_and_written_again_and_again,
-        many_variables_lie_apart_and_are_found,
         null_graphs_and_models_are_survived,
     };
     return run_tests("graph", setup, teardown, 60, tests, sizeof tests / sizeof *tests);
