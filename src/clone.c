@@ -18,7 +18,7 @@ static bp_dtype retyped(const copying *c, bp_dtype dtype) {
 static bool copy_types(const copying *c, const bpi_node *node, const bp_type **types) {
     bool shared = c->to->types == node->graph->types, ok = true;
     for (int k = 0; k < node->outputs && ok; k++) {
-        types[k] = shared ? node->y[k].type : bpi_type_intern(c->to, node->y[k].type);
+        types[k] = shared ? node->y[k].type : bpi_type_intern(c->to->types, node->y[k].type);
         ok = types[k] != NULL;
     }
     return ok;

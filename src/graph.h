@@ -37,9 +37,9 @@ struct bpi_node {
     const bp_attr *attr;
     bpi_leaf *leaf; /* of a leaf, else NULL */
     const bp_op *op;
-    uint32_t id;      /* place in the order of recording: operands have smaller ones */
-    uint32_t mark;    /* scratch of one traversal: == graph->mark when visited */
-    uint32_t slot;    /* scratch of one traversal: a number of its own */
+    uint32_t id;   /* place in the order of recording: operands have smaller ones */
+    uint32_t mark; /* scratch of one traversal: == graph->mark when visited */
+    uint32_t slot; /* scratch of one traversal: a number of its own */
     uint16_t inputs;
     uint8_t outputs;
     uint8_t attrs;
@@ -70,22 +70,33 @@ struct bpi_leaf {
     } scalar; /* storage of a scalar */
 };
 
+/* Types of which equal ones have one address (types.c). */
+typedef struct bpi_types {
+    bpi_arena arena;
+    const bp_type **table; /* hash table; size is a power of two */
+    size_t count, size;
+} bpi_types;
+/* Interns a type; NULL when memory is short. */
+const bp_type *bpi_type_intern(bpi_types *types, const bp_type *type);
+void bpi_types_free(bpi_types *types);
+
 /* A named value of the model, in one piece with its name and its data. */
 struct bpi_variable {
-    bp_type type;
-    void *data;     /* 64-byte aligned, stable address */
-    uint64_t hash;  /* of the name */
-    uint64_t stamp; /* as leaf->stamp */
+    const bp_type *type; /* interned in the model */
+    void *data;          /* 64-byte aligned, stable address */
+    uint64_t hash;       /* of the name */
+    uint64_t stamp;      /* as leaf->stamp */
     bool trainable;
     bool alone; /* an allocation of its own; else in the arena of the model */
     char name[];
 };
 
 struct bp_model {
-    pthread_mutex_t lock;     /* around the variables, their names and their arena */
+    pthread_mutex_t lock;     /* around the variables, their names, types and arena */
     bpi_variable **variables; /* in the order in which they were made */
     size_t count, capacity;
     bpi_name_table names;
+    bpi_types types;
     bpi_arena arena;             /* small variables */
     bp_optimizer *optimizers;    /* list, freed with the model */
     struct bpi_derived *derived; /* list of ops made from backward functions */
@@ -95,21 +106,14 @@ struct bp_model {
     bp_failure why;
 };
 
-/* Interned types: kept over a reset. */
-typedef struct bpi_types {
-    bpi_arena arena;
-    const bp_type **table; /* hash table; size is a power of two */
-    size_t count, size;
-} bpi_types;
-
 struct bp_graph {
     bp_model *model;
-    bpi_arena arena;  /* nodes, names, attributes: all that dies with a reset */
-    bpi_types *types; /* its own; a private copy of a graph has the original's */
-    bpi_types own_types;
-    bpi_node **nodes; /* by id */
+    bpi_arena arena;     /* nodes, names, attributes: all that dies with a reset */
+    bpi_types *types;    /* its own; a private copy of a graph has the original's */
+    bpi_types own_types; /* kept over a reset */
+    bpi_node **nodes;    /* by id */
     size_t count, capacity;
-    bpi_leaf *leaves; /* those that own their data, or have done so */
+    bpi_leaf *leaves;     /* those that own their data, or have done so */
     bpi_name_table names; /* of tensors */
     /* The variables of this recording, and behind them those of the last one, in their order: it
      * is likely to be the same, and then none has to be looked up. */
@@ -139,8 +143,6 @@ struct bp_graph {
 /* Ops of leaves and of effects: src/leaf.c. */
 extern const bp_op bpi_op_input, bpi_op_constant, bpi_op_scalar, bpi_op_variable, bpi_op_assign;
 
-/* Interns a type; NULL when memory is short. */
-const bp_type *bpi_type_intern(bp_graph *graph, const bp_type *type);
 /* Appends a node without running its shape rule; y[k] of the interned type types[k]. NULL when
  * memory is short (the failure is kept). `leaf` may be NULL. */
 bpi_node *bpi_node_append(bp_graph *graph, const bp_op *op, bp_tensor *const *x, int inputs,

@@ -61,7 +61,7 @@ static bool valid_type(bp_graph *graph, const char *what, const char *name, cons
 bp_tensor *bpi_record_leaf(bp_graph *graph, const bp_op *op, const bp_type *type,
                            bpi_leaf_kind kind, bpi_leaf **out) {
     bpi_leaf *leaf = bpi_arena_alloc(&graph->arena, sizeof *leaf);
-    const bp_type *interned = bpi_type_intern(graph, type);
+    const bp_type *interned = bpi_type_intern(graph->types, type);
     if (!leaf || !interned)
         return bpi_graph_fail(graph, BP_ERR_MEMORY, "%s: out of memory", op->name);
     *leaf = (bpi_leaf){.kind = kind}; /* nothing that was computed so far depends on it */
@@ -325,8 +325,8 @@ static bpi_variable *find_or_make(bp_graph *graph, const char *name, uint64_t ha
 }
 
 static bool has_type(const bpi_variable *variable, const bp_type *type) {
-    return variable->type.dtype == type->dtype &&
-           bpi_same_shape(&variable->type.shape, &type->shape);
+    return variable->type->dtype == type->dtype &&
+           bpi_same_shape(&variable->type->shape, &type->shape);
 }
 
 static void *fail_type(bp_graph *graph, const bpi_variable *variable, const bp_type *type) {
@@ -335,8 +335,8 @@ static void *fail_type(bp_graph *graph, const bpi_variable *variable, const bp_t
         graph, BP_ERR_SHAPE,
         "parameter \"%s\": the model has it as %s %s, this recording wants %s %s; use "
         "another name for another layer",
-        variable->name, bp_dtype_name(variable->type.dtype),
-        bpi_shape_text(&variable->type.shape, had), bp_dtype_name(type->dtype),
+        variable->name, bp_dtype_name(variable->type->dtype),
+        bpi_shape_text(&variable->type->shape, had), bp_dtype_name(type->dtype),
         bpi_shape_text(&type->shape, wanted));
 }
 

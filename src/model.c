@@ -27,6 +27,7 @@ void bp_model_free(bp_model *model) {
     bpi_derived_free(model);
     for (size_t k = 0; k < model->count; k++)
         free_variable(model->variables[k]);
+    bpi_types_free(&model->types);
     bpi_arena_free(&model->arena);
     bpi_free(model->variables);
     bpi_name_free(&model->names);
@@ -87,14 +88,15 @@ static bpi_variable *add_locked(bp_model *model, bpi_variable *variable, uint64_
     return named;
 }
 
-/* Memory for a variable, 64-byte aligned: of its own when it is large, else of the model. */
-static void *variable_memory(bp_model *model, size_t bytes, bool alone) {
-    if (alone)
-        return bpi_alloc_aligned(bytes);
+/* Memory for a variable, 64-byte aligned: of its own when it is large, else of the model; and its
+ * type, interned. NULL without memory. */
+static bpi_variable *variable_memory(bp_model *model, size_t bytes, bool alone,
+                                     const bp_type **type) {
     pthread_mutex_lock(&model->lock);
-    void *memory = bpi_arena_alloc_aligned(&model->arena, bytes);
+    *type = bpi_type_intern(&model->types, *type);
+    bpi_variable *own = !*type || alone ? NULL : bpi_arena_alloc_aligned(&model->arena, bytes);
     pthread_mutex_unlock(&model->lock);
-    return memory;
+    return *type && alone ? bpi_alloc_aligned(bytes) : own;
 }
 
 static bpi_variable *make_variable(bp_model *model, const char *name, const bp_type *type,
@@ -105,11 +107,11 @@ static bpi_variable *make_variable(bp_model *model, const char *name, const bp_t
     size_t name_bytes = strlen(name) + 1;
     size_t before = (sizeof(bpi_variable) + name_bytes + 63) / 64 * 64;
     bool alone = before + room > SMALL;
-    bpi_variable *variable = variable_memory(model, before + room, alone);
+    bpi_variable *variable = variable_memory(model, before + room, alone, &type);
     if (!variable)
         return NULL;
     *variable = (bpi_variable){
-        .type = *type, .data = (char *)variable + before, .trainable = trainable, .alone = alone};
+        .type = type, .data = (char *)variable + before, .trainable = trainable, .alone = alone};
     memcpy(variable->name, name, name_bytes);
     memset(variable->data, 0, room);
     return variable;
@@ -153,7 +155,7 @@ static bpi_variable *find_named(const bp_model *model, const char *name) {
 bool bp_model_type(const bp_model *model, const char *name, bp_type *type) {
     bpi_variable *variable = find_named(model, name);
     if (variable && type)
-        *type = variable->type;
+        *type = *variable->type;
     return variable != NULL;
 }
 
@@ -167,7 +169,7 @@ static bp_status find_sized(const bp_model *model, const char *name, const void 
         return bpi_model_fail(model, BP_ERR_NAME, "the model has no variable \"%s\"",
                               name ? name : "");
     size_t size =
-        (size_t)bp_shape_count(variable->type.shape) * bp_dtype_size(variable->type.dtype);
+        (size_t)bp_shape_count(variable->type->shape) * bp_dtype_size(variable->type->dtype);
     if (size != bytes)
         return bpi_model_fail(model, BP_ERR_SHAPE, "\"%s\" has %zu bytes, not %zu", name, size,
                               bytes);

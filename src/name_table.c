@@ -6,25 +6,28 @@
 #include "memory.h"
 
 /* The place where a name is, or where it belongs. */
-static bpi_name_place *place_of(const bpi_name_table *t, const char *name, uint64_t hash) {
+static bpi_name_place *place_of(const bpi_name_table *t, const char *name, uint32_t hash) {
     const size_t mask = t->size - 1;
     size_t at = hash & mask;
-    while (t->places[at].item &&
-           (t->places[at].hash != hash || strcmp(t->places[at].name, name) != 0))
-        at = (at + 1) & mask;
+    for (; t->places[at].number; at = (at + 1) & mask)
+        if (t->places[at].hash == hash &&
+            strcmp(t->things[t->places[at].number - 1].name, name) == 0)
+            break;
     return &t->places[at];
 }
 
 static bool grow(bpi_name_table *t) {
     const size_t size = t->size ? t->size * 2 : 32;
+    if (size > (size_t)UINT32_MAX + 1) /* more than the hash and the number can tell apart */
+        return false;
     bpi_name_place *places = bpi_alloc_zeroed(size * sizeof *places);
     if (!places)
         return false;
     for (size_t k = 0; k < t->size; k++) {
         size_t at = t->places[k].hash & (size - 1);
-        while (t->places[k].item && places[at].item)
+        while (t->places[k].number && places[at].number)
             at = (at + 1) & (size - 1);
-        if (t->places[k].item)
+        if (t->places[k].number)
             places[at] = t->places[k];
     }
     bpi_free(t->places);
@@ -34,18 +37,22 @@ static bool grow(bpi_name_table *t) {
 }
 
 void *bpi_name_find(const bpi_name_table *t, const char *name, uint64_t hash) {
-    return t->count ? place_of(t, name, hash)->item : NULL;
+    if (t->count == 0)
+        return NULL;
+    const bpi_name_place *place = place_of(t, name, (uint32_t)hash);
+    return place->number ? t->things[place->number - 1].item : NULL;
 }
 
 void *bpi_name_add(bpi_name_table *t, const char *name, uint64_t hash, void *item) {
-    if (t->count * 2 >= t->size && !grow(t))
+    if ((t->count * 2 >= t->size && !grow(t)) ||
+        !bpi_grow((void **)&t->things, &t->capacity, t->count, sizeof *t->things))
         return NULL;
-    bpi_name_place *place = place_of(t, name, hash);
-    if (!place->item) {
-        *place = (bpi_name_place){hash, name, item};
-        t->count++;
+    bpi_name_place *place = place_of(t, name, (uint32_t)hash);
+    if (!place->number) {
+        t->things[t->count++] = (bpi_named){name, item};
+        *place = (bpi_name_place){(uint32_t)hash, (uint32_t)t->count};
     }
-    return place->item;
+    return t->things[place->number - 1].item;
 }
 
 void bpi_name_clear(bpi_name_table *t) {
@@ -55,6 +62,7 @@ void bpi_name_clear(bpi_name_table *t) {
 }
 
 void bpi_name_free(bpi_name_table *t) {
+    bpi_free(t->things);
     bpi_free(t->places);
     *t = (bpi_name_table){0};
 }

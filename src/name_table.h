@@ -5,17 +5,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A place: empty when `item` is NULL. The name belongs to whoever added it. */
-typedef struct bpi_name_place {
-    uint64_t hash;
+/* The name belongs to whoever added the thing. */
+typedef struct bpi_named {
     const char *name;
     void *item;
+} bpi_named;
+
+/* A place holds a part of the hash, so that a thing is looked at only when it is most likely the
+ * one, and the number of the thing, from 1 on; 0: empty. */
+typedef struct bpi_name_place {
+    uint32_t hash, number;
 } bpi_name_place;
 
 /* All zeros: empty. */
 typedef struct bpi_name_table {
+    bpi_named *things; /* in the order in which they were added */
+    size_t count, capacity;
     bpi_name_place *places;
-    size_t size, count; /* places, a power of two or 0, and how many are taken */
+    size_t size; /* a power of two or 0 */
 } bpi_name_table;
 
 /* Returns the thing of a name whose bpi_hash_name is `hash`; NULL when there is none. */

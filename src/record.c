@@ -239,7 +239,7 @@ static bp_status intern_outputs(bp_graph *graph, const bp_signature *s, const bp
             continue;
         if (bp_dtype_size(y->dtype) == 0 || bp_shape_count(y->shape) < 0)
             return fail_output(s, k);
-        if (!(types[k] = bpi_type_intern(graph, y)))
+        if (!(types[k] = bpi_type_intern(graph->types, y)))
             return bpi_fail(s->why, BP_ERR_MEMORY, "out of memory");
     }
     return BP_OK;

@@ -311,14 +311,18 @@ static bpi_chain *shared_chain(fusion *f, const group *g) {
     return *place = chain;
 }
 
-/* Moves the registers of what the chain hands out to the end, in the order of its outputs. */
+/* The registers of what the chain hands out, in the order of its outputs: several get new ones,
+ * side by side. */
 static uint32_t make_outputs(fusion *f, const group *g, const bpi_chain *c) {
     uint32_t first = (uint32_t)f->p->reg_count;
     int op = 0;
     for (uint32_t s = g->first; s != BPI_NONE; s = f->following[s]) {
         const bpi_step *step = &f->p->steps[s];
         bool map = step->kind == BPI_STEP_MAP;
-        if (!map || c->op[op].output >= 0)
+        bool handed_out = !map || c->op[op].output >= 0;
+        if (handed_out && c->outputs == 1)
+            return step->y;
+        if (handed_out)
             bpi_rename_result(f->p, &f->uses, step->y);
         op += map;
     }

@@ -142,7 +142,7 @@ typedef enum search { BY_LATEST, BY_EARLIEST, BY_HASH } search;
 
 static size_t first_place(const bpi_node *node, uint32_t hash, search by) {
     if (node->leaf && node->leaf->kind == BPI_VARIABLE)
-        return (size_t)((uintptr_t)node->leaf->variable / 128);
+        return (size_t)((uintptr_t)node->leaf->variable / 64); /* in two of these at least */
     if (node->inputs == 0 || by == BY_HASH)
         return hash;
     uint32_t latest = 0, earliest = UINT32_MAX;

@@ -56,7 +56,7 @@ static bp_status check_pointer(const bpi_plan *plan, bpi_pointing input, bp_fail
     bool written = overlap(input, (bpi_pointing){p->results, p->result_bytes});
     for (size_t k = 0; k < p->effect_count; k++) {
         const bpi_variable *variable = p->effects[k].variable;
-        bpi_pointing block = {variable->data, bpi_type_bytes(&variable->type)};
+        bpi_pointing block = {variable->data, bpi_type_bytes(variable->type)};
         written = written || overlap(input, block);
     }
     if (!written)

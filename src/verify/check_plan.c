@@ -28,7 +28,7 @@ static bp_status hold_state(bpi_check *check, bp_tensor *const *tensors, int cou
     for (size_t k = 0; s->variable && s->held && k < closure.count; k++)
         if (closure.nodes[k]->op == &bpi_op_assign) {
             bpi_variable *v = closure.nodes[k]->x[0]->node->leaf->variable;
-            size_t bytes = type_bytes(&v->type);
+            size_t bytes = type_bytes(v->type);
             void *held = bpi_check_room(check, bytes + 1, 1);
             if (!held)
                 break;
@@ -42,7 +42,7 @@ static bp_status hold_state(bpi_check *check, bp_tensor *const *tensors, int cou
 
 static void restore_state(bp_model *model, const state *s) {
     for (size_t k = 0; k < s->count; k++) {
-        memcpy(s->variable[k]->data, s->held[k], type_bytes(&s->variable[k]->type));
+        memcpy(s->variable[k]->data, s->held[k], type_bytes(s->variable[k]->type));
         s->variable[k]->stamp = bpi_clock(model);
     }
 }

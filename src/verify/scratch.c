@@ -100,7 +100,7 @@ static bpi_node *copy_op(copying *c, const bpi_node *node) {
     const bp_type *types[BP_MAX_OUTPUTS];
     bool ok = x != NULL;
     for (int k = 0; k < node->outputs; k++)
-        ok = (types[k] = bpi_type_intern(c->scratch->graph, node->y[k].type)) && ok;
+        ok = (types[k] = bpi_type_intern(c->scratch->graph->types, node->y[k].type)) && ok;
     return ok ? bpi_node_append(c->scratch->graph, node->op, x, node->inputs, node->attr, types,
                                 node->outputs, NULL)
               : NULL;
