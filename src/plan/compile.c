@@ -92,10 +92,10 @@ static bp_status record_private_graph(compilation *c) {
     bp_status status = copy_graph(c);
     if (status == BP_OK)
         status = extend(c);
-    bool planned = c->graph->executor == BP_PLANNED;
+    bool planned = c->graph->executor == BP_PLANNED, whole = !c->request->extend;
     if (status == BP_OK)
-        status =
-            hand_on(c, bpi_rewrite(c->scratch, c->roots, c->root_count, planned, &c->rewritten));
+        status = hand_on(
+            c, bpi_rewrite(c->scratch, c->roots, c->root_count, whole, planned, &c->rewritten));
     return status == BP_OK ? map_leaves(c) : status;
 }
 

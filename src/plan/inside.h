@@ -52,14 +52,19 @@ typedef struct bpi_rewritten {
     bpi_node **nodes;
     size_t count, capacity;
     bp_tensor **roots;
-    size_t root_count;
+    size_t root_count, root_capacity;
+    uint32_t *readers; /* by id of a node: 1, and 1 for each time that a root is it, or that a node
+                          which is left reads it; 0: it is not left */
+    size_t reader_capacity;
+    size_t regs, steps, effects; /* the most that the nodes can take */
 } bpi_rewritten;
 
-/* Rewrites what `roots` depend on in the private graph `graph`, whose nodes it changes.
- * Composite ops are expanded; with `simplify` the rules are applied and equal nodes merged. On
- * failure graph->why says why. Free the result with bpi_rewritten_free. */
-bp_status bpi_rewrite(bp_graph *graph, bp_tensor *const *roots, int count, bool simplify,
-                      bpi_rewritten *out);
+/* Rewrites what `roots` depend on in the private graph `graph`, whose nodes it changes; with
+ * `whole` that is all of it. Composite ops are expanded; with `simplify` the rules are applied and
+ * equal nodes merged. Rules may leave nodes that nothing reads any more. On failure graph->why says
+ * why. Free the result with bpi_rewritten_free. */
+bp_status bpi_rewrite(bp_graph *graph, bp_tensor *const *roots, int count, bool whole,
+                      bool simplify, bpi_rewritten *out);
 void bpi_rewritten_free(bpi_rewritten *rewritten);
 
 /* Applies the first rule that fits: returns a tensor of the same type and value as node->y[0],
@@ -216,7 +221,7 @@ struct bpi_plan {
     uint64_t hash;
     bp_executor executor;
     bool random, effects; /* of what the targets depend on; the extension does not count */
-    const int *threads; /* of the graph, as bp_set_threads takes it */
+    const int *threads;   /* of the graph, as bp_set_threads takes it */
     bpi_program program;
     bpi_value *values; /* by target */
 
@@ -224,7 +229,7 @@ struct bpi_plan {
     bp_tensor **targets; /* those tensors */
     const bpi_leaf **leaves;
     bpi_pointing *pointed; /* by leaf */
-    uint64_t pointings;   /* graph->pointings when they were made to; UINT64_MAX: binding is new */
+    uint64_t pointings;    /* graph->pointings when they were made to; UINT64_MAX: binding is new */
 
     bpi_instruction *code;   /* of a planned plan: one for each step */
     const void ***uses;      /* operands that point at a leaf; those of leaf k are ... */
@@ -233,7 +238,7 @@ struct bpi_plan {
     size_t random_count;
     uint64_t *profile; /* nanoseconds of each instruction so far; NULL: never measured */
     uint64_t profiled_runs;
-    const char *base; /* the arena that the operands point into; NULL: nowhere yet */
+    const char *base;  /* the arena that the operands point into; NULL: nowhere yet */
     size_t room_bytes; /* for what short forms compute, behind the arena */
 };
 

@@ -15,24 +15,19 @@ size_t bpi_aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 /* What the passes over the nodes share. */
 typedef struct builder {
-    bp_graph *scratch;
     const bpi_rewritten *from;
     int targets;
     const uint32_t *leaf_of;
     bpi_program *to;
     bp_failure *why;
-    size_t regs, steps, effects; /* what the nodes that are needed may take */
-    size_t constants;            /* registers of them that are still to be placed */
-    bpi_node **assigns;          /* the nodes of the effects */
-    bpi_forms attrs;             /* copies of attributes */
+    size_t constants;   /* registers of them that are still to be placed */
+    bpi_node **assigns; /* the nodes of the effects */
+    size_t effects;
+    bpi_forms attrs; /* copies of attributes */
 } builder;
 
 static bp_status fail_memory(const builder *b) {
     return bpi_fail(b->why, BP_ERR_MEMORY, "out of memory for a plan of %zu nodes", b->from->count);
-}
-
-static bool is_live(const builder *b, const bpi_node *node) {
-    return node->mark == b->scratch->mark;
 }
 
 static bool is_alias(const bpi_node *node) { return (node->op->flags & BP_OP_ALIAS) != 0; }
@@ -43,21 +38,16 @@ static bool needs_step(const bpi_node *node) {
     return !node->leaf && !is_alias(node) && !is_assign(node);
 }
 
-/* Marks what the roots need, from the last node to the first, and counts what it takes. */
-static void mark_live(builder *b) {
-    uint32_t mark = ++b->scratch->mark;
-    for (size_t k = 0; k < b->from->root_count; k++)
-        b->from->roots[k]->node->mark = mark;
-    for (size_t n = b->from->count; n-- > 0;) {
-        const bpi_node *node = b->from->nodes[n];
-        bpi_fetch_behind(b->from->nodes, n);
-        if (node->mark != mark)
+/* Takes the nodes that nothing reads from those that are left: its readers become 0; and then those
+ * that only they have read. */
+static void drop_unread(const bpi_rewritten *from) {
+    for (size_t n = from->count; n-- > 0;) {
+        const bpi_node *node = from->nodes[n];
+        if (from->readers[node->id] != 1)
             continue;
+        from->readers[node->id] = 0;
         for (int k = 0; k < node->inputs; k++)
-            node->x[k]->node->mark = mark;
-        b->regs += node->outputs + (node->op->workspace != NULL);
-        b->steps += needs_step(node);
-        b->effects += is_assign(node);
+            from->readers[node->x[k]->node->id]--;
     }
 }
 
@@ -65,13 +55,15 @@ static void mark_live(builder *b) {
  * effect a copy at the end and one before the first step. */
 static bp_status make_arrays(builder *b) {
     bpi_program *p = b->to;
-    p->step_capacity = b->steps + (size_t)b->targets + 2 * b->effects;
-    p->regs = bpi_alloc((b->regs + (size_t)b->targets + b->effects + 1) * sizeof *p->regs);
+    const bpi_rewritten *from = b->from;
+    const size_t targets = (size_t)b->targets;
+    p->step_capacity = from->steps + targets + 2 * from->effects;
+    p->regs = bpi_alloc((from->regs + targets + from->effects + 1) * sizeof *p->regs);
     p->steps = bpi_alloc((p->step_capacity + 1) * sizeof *p->steps);
-    p->effects = bpi_alloc((b->effects + 1) * sizeof *p->effects);
-    p->targets = bpi_alloc(((size_t)b->targets + 1) * sizeof *p->targets);
+    p->effects = bpi_alloc((from->effects + 1) * sizeof *p->effects);
+    p->targets = bpi_alloc((targets + 1) * sizeof *p->targets);
     p->target_count = b->targets;
-    b->assigns = bpi_alloc((b->effects + 1) * sizeof *b->assigns);
+    b->assigns = bpi_alloc((from->effects + 1) * sizeof *b->assigns);
     bool ok = p->regs && p->steps && p->effects && p->targets && b->assigns;
     return ok ? BP_OK : fail_memory(b);
 }
@@ -293,14 +285,13 @@ static bp_status add_step(builder *b, const bpi_node *node) {
 /* Nodes become registers, and most of them steps; those of effects are noted. */
 static bp_status add_nodes(builder *b) {
     bp_status status = BP_OK;
-    size_t assigns = 0;
     for (size_t k = 0; k < b->from->count && status == BP_OK; k++) {
         bpi_node *node = b->from->nodes[k];
         bpi_fetch_ahead(b->from->nodes, k, b->from->count);
-        if (!is_live(b, node))
+        if (b->from->readers[node->id] == 0)
             continue;
         if (is_assign(node))
-            b->assigns[assigns++] = node;
+            b->assigns[b->effects++] = node;
         else
             status = add_node_regs(b, node);
         if (status == BP_OK && needs_step(node))
@@ -415,13 +406,9 @@ static bp_status add_effects(builder *b) {
 bp_status bpi_program_of(const bpi_rewritten *rewritten, int targets, const uint32_t *leaf_of,
                          size_t leaf_count, bpi_program *program, bp_failure *why) {
     *program = (bpi_program){.leaf_count = leaf_count};
-    builder b = {.scratch = rewritten->roots[0]->node->graph,
-                 .from = rewritten,
-                 .targets = targets,
-                 .leaf_of = leaf_of,
-                 .to = program,
-                 .why = why};
-    mark_live(&b);
+    builder b = {
+        .from = rewritten, .targets = targets, .leaf_of = leaf_of, .to = program, .why = why};
+    drop_unread(rewritten);
     bp_status status = make_arrays(&b);
     if (status == BP_OK)
         status = add_nodes(&b);

@@ -36,7 +36,8 @@ typedef struct rewriter {
     size_t table_size, table_count;
     range stack[DEEPEST];
     int depth;
-    uint32_t needed; /* mark of what the roots depend on: a lower() may mark anew */
+    bool whole;      /* everything in the graph is needed */
+    uint32_t needed; /* else: mark of what the roots depend on; a lower() may mark anew */
 } rewriter;
 
 static bp_status fail_memory(rewriter *r) {
@@ -62,11 +63,33 @@ static bp_tensor *read_now(const bp_tensor *tensor) {
 
 static void settle(bpi_node *node, bp_tensor *tensor) { node->y[0].became = tensor; }
 
+/* Makes room for the readers of all nodes that there are. */
+static bool make_readers(rewriter *r) {
+    bpi_rewritten *out = r->out;
+    const size_t had = out->reader_capacity, wanted = r->graph->count + r->graph->count / 4;
+    if (!bpi_reserve((void **)&out->readers, &out->reader_capacity, wanted, sizeof *out->readers))
+        return false;
+    memset(out->readers + had, 0, (wanted - had) * sizeof *out->readers);
+    return true;
+}
+
+/* Counts what a node that stays reads, and what it takes in a program. */
+static void count_node(bpi_rewritten *out, const bpi_node *node) {
+    out->readers[node->id] = 1;
+    for (int k = 0; k < node->inputs; k++)
+        out->readers[node->x[k]->node->id]++;
+    out->regs += node->outputs + (node->op->workspace != NULL);
+    out->steps += !node->leaf;
+    out->effects += node->op == &bpi_op_assign;
+}
+
 static bp_status keep(rewriter *r, bpi_node *node) {
     bpi_rewritten *out = r->out;
-    if (!bpi_grow((void **)&out->nodes, &out->capacity, out->count, sizeof *out->nodes))
+    if (!bpi_grow((void **)&out->nodes, &out->capacity, out->count, sizeof *out->nodes) ||
+        (node->id >= out->reader_capacity && !make_readers(r)))
         return fail_memory(r);
     out->nodes[out->count++] = node;
+    count_node(out, node);
     settle(node, &node->y[0]);
     return BP_OK;
 }
@@ -286,6 +309,13 @@ static bp_status finish(rewriter *r, const range *done) {
     return BP_OK;
 }
 
+static bool add_root(bpi_rewritten *out, bp_tensor *root) {
+    if (!bpi_grow((void **)&out->roots, &out->root_capacity, out->root_count, sizeof *out->roots))
+        return false;
+    out->roots[out->root_count++] = root;
+    return true;
+}
+
 static bp_status visit_all(rewriter *r) {
     r->stack[r->depth++] = (range){0, r->graph->count, NULL, NULL};
     bp_status status = BP_OK;
@@ -298,22 +328,20 @@ static bp_status visit_all(rewriter *r) {
         } else {
             bpi_fetch_ahead(r->graph->nodes, top->next, top->end);
             bpi_node *node = r->graph->nodes[top->next++];
-            if (!top->owner && node->mark != r->needed)
+            if (!top->owner && !r->whole && node->mark != r->needed)
                 continue;
-            if (!top->owner && node->op == &bpi_op_assign)
-                r->out->roots[r->out->root_count++] = &node->y[0];
+            if (!top->owner && node->op == &bpi_op_assign && !add_root(r->out, &node->y[0]))
+                return fail_memory(r);
             status = visit(r, node);
         }
     }
     return status;
 }
 
-/* Marks what the roots depend on; returns how many nodes it is, and the number of effects among
- * it. */
-static size_t mark_needed(bp_graph *graph, bp_tensor *const *roots, int count, size_t *effects) {
+/* Marks what the roots depend on; returns how many nodes it is. */
+static size_t mark_needed(bp_graph *graph, bp_tensor *const *roots, int count) {
     uint32_t mark = ++graph->mark;
     size_t needed = 0;
-    *effects = 0;
     for (int k = 0; k < count; k++)
         roots[k]->node->mark = mark;
     for (size_t id = graph->count; id-- > 0;) {
@@ -324,7 +352,6 @@ static size_t mark_needed(bp_graph *graph, bp_tensor *const *roots, int count, s
         for (int k = 0; k < node->inputs; k++)
             node->x[k]->node->mark = mark;
         needed++;
-        *effects += node->op == &bpi_op_assign;
     }
     return needed;
 }
@@ -333,22 +360,23 @@ static size_t mark_needed(bp_graph *graph, bp_tensor *const *roots, int count, s
  * too. */
 static void gather_roots(rewriter *r, bp_tensor *const *roots, int count) {
     bpi_rewritten *out = r->out;
-    for (int k = 0; k < count; k++)
-        out->roots[k] = now(roots[k]);
-    for (size_t k = (size_t)count; k < out->root_count; k++)
-        out->roots[k] = now(out->roots[k]);
+    for (size_t k = 0; k < out->root_count; k++) {
+        out->roots[k] = now(k < (size_t)count ? roots[k] : out->roots[k]);
+        out->readers[out->roots[k]->node->id]++;
+    }
 }
 
-bp_status bpi_rewrite(bp_graph *graph, bp_tensor *const *roots, int count, bool simplify,
-                      bpi_rewritten *out) {
+bp_status bpi_rewrite(bp_graph *graph, bp_tensor *const *roots, int count, bool whole,
+                      bool simplify, bpi_rewritten *out) {
     *out = (bpi_rewritten){0};
-    rewriter r = {.graph = graph, .simplify = simplify, .out = out};
-    size_t effects, needed = mark_needed(graph, roots, count, &effects);
+    rewriter r = {.graph = graph, .simplify = simplify, .whole = whole, .out = out};
+    const size_t needed = whole ? graph->count : mark_needed(graph, roots, count);
     r.needed = graph->mark;
-    out->roots = bpi_alloc(((size_t)count + effects + 1) * sizeof *out->roots);
+    bool ok = bpi_reserve((void **)&out->roots, &out->root_capacity, (size_t)count + 1,
+                          sizeof *out->roots) &&
+              bpi_reserve((void **)&out->nodes, &out->capacity, needed, sizeof *out->nodes) &&
+              make_table(&r, needed) && make_readers(&r);
     out->root_count = (size_t)count; /* their places: the effects follow */
-    bool ok = out->roots && make_table(&r, needed) &&
-              bpi_reserve((void **)&out->nodes, &out->capacity, needed, sizeof *out->nodes);
     bp_status status = ok ? visit_all(&r) : fail_memory(&r);
     if (status == BP_OK)
         gather_roots(&r, roots, count);
@@ -359,5 +387,6 @@ bp_status bpi_rewrite(bp_graph *graph, bp_tensor *const *roots, int count, bool 
 void bpi_rewritten_free(bpi_rewritten *rewritten) {
     bpi_free(rewritten->nodes);
     bpi_free(rewritten->roots);
+    bpi_free(rewritten->readers);
     *rewritten = (bpi_rewritten){0};
 }
