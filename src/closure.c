@@ -1,5 +1,6 @@
 /* What a set of tensors depends on, in the order of recording, found without recursion. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "graph.h"
 
@@ -31,7 +32,7 @@ static bool mark_new(bpi_node *node, uint32_t mark) {
 
 /* Marks by looking through the ids downwards: operands have smaller ones. Sets the range of what
  * was marked. Returns how many nodes, or -1, when most of the nodes that it comes by
- * are of no concern. */
+ * are of no concern. The slots are the ids: right where that is all nodes from the first one on. */
 static int64_t mark_downwards(bp_graph *graph, bp_tensor *const *targets, int count, size_t *lowest,
                               size_t *highest) {
     enum { MOST_IN_VAIN = 16 }; /* nodes looked at for each that is found */
@@ -43,10 +44,11 @@ static int64_t mark_downwards(bp_graph *graph, bp_tensor *const *targets, int co
         *highest = targets[k]->node->id > *highest ? targets[k]->node->id : *highest;
     }
     for (*lowest = *highest + 1; visited < marked; --*lowest) {
-        const bpi_node *node = graph->nodes[*lowest - 1];
+        bpi_node *node = graph->nodes[*lowest - 1];
         bpi_fetch_behind(graph->nodes, *lowest - 1);
         if (node->mark == graph->mark) {
             visited++;
+            node->slot = node->id;
             for (int k = 0; k < node->inputs; k++)
                 marked += mark_new(node->x[k]->node, graph->mark);
         } else if (*highest - *lowest > (size_t)(visited + 4) * MOST_IN_VAIN) {
@@ -60,6 +62,11 @@ static bool collect_marked(const bp_graph *graph, size_t lowest, size_t highest,
                            bpi_closure *c) {
     if (!bpi_reserve((void **)&c->nodes, &c->capacity, marked, sizeof *c->nodes))
         return false;
+    if (marked == highest + 1) {
+        memcpy(c->nodes, graph->nodes, marked * sizeof *c->nodes);
+        c->count = marked;
+        return true;
+    }
     for (size_t id = lowest; id <= highest; id++) {
         bpi_node *node = graph->nodes[id];
         if (node->mark != graph->mark)

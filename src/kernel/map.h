@@ -12,6 +12,7 @@
 
 #include <backprop/base.h>
 
+enum { BPI_MAP_OPERANDS = 3 }; /* the most */
 typedef bp_status bpi_map_fn(size_t n, const void *const *x, void *y, const double *attr);
 
 /* X(CONSTANT, name, arity). "float" is f32 and f64, "signed" also i32 and i64, "number" also u8,

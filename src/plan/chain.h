@@ -7,9 +7,9 @@
 #include "memory.h"
 
 enum {
-    BPI_CHAIN_INPUTS = 16, /* most operands */
-    BPI_CHAIN_OPS = 24,    /* most ops */
-    BPI_CHAIN_SUMS = 2,    /* most sums */
+    BPI_CHAIN_INPUTS = 16,               /* most operands */
+    BPI_CHAIN_OPS = 24,                  /* most ops */
+    BPI_CHAIN_SUMS = 2,                  /* most sums */
     BPI_CHAIN_STEPS = 5 * BPI_CHAIN_OPS, /* most steps of pipes: two of each operand, and a store */
     BPI_CHAIN_LARGE = 8 << 20,           /* bytes of an array that no cache keeps */
     BPI_CHAIN_ROOM =

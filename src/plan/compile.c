@@ -162,8 +162,8 @@ static bp_status build_program(compilation *c) {
         status = bpi_join_products(program, &c->graph->threads);
     if (planned && status == BP_OK)
         status = bpi_fuse(program, &c->graph->threads);
-    if (status == BP_OK)
-        status = bpi_place_program(program, planned);
+    if (planned && status == BP_OK)
+        status = bpi_place_program(program);
     if (status != BP_OK || !(program->results = bpi_alloc_aligned(program->result_bytes)))
         return fail_memory(c);
     memset(program->results, 0, program->result_bytes);

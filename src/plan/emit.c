@@ -101,6 +101,9 @@ static bool emit_kernel(bpi_plan *plan, const bpi_step *step, bpi_instruction *t
         fill_array(p, &call->arrays[step->inputs + k], step->y + k);
     if (step->op->flags & BP_OP_RANDOM) {
         call->random[1] = bpi_random_ordinal(step->op, step->attr);
+        if (!bpi_grow((void **)&plan->random_state, &plan->random_capacity, plan->random_count,
+                      sizeof *plan->random_state))
+            return false;
         plan->random_state[plan->random_count++] = call->random;
     }
     to->run = step->kind == BPI_STEP_SWEEP ? run_sweep : run_kernel;
@@ -130,14 +133,14 @@ static bool emit_chain(bpi_plan *plan, const bpi_step *step, bpi_instruction *to
 }
 
 static bool emit_step(bpi_plan *plan, const bpi_step *step, bpi_instruction *to, bp_failure *why) {
-    *to = (bpi_instruction){.run = run_copy, .n = plan->program.regs[step->y].bytes};
+    *to = (bpi_instruction){.run = run_copy};
     switch ((bpi_step_kind)step->kind) {
     case BPI_STEP_MAP: return emit_map(&plan->program, step, to);
     case BPI_STEP_SWEEP:
     case BPI_STEP_KERNEL: return emit_kernel(plan, step, to, why);
     case BPI_STEP_PRODUCT: return emit_product(plan, step, to);
     case BPI_STEP_CHAIN: return emit_chain(plan, step, to);
-    case BPI_STEP_COPY: break;
+    case BPI_STEP_COPY: to->n = plan->program.regs[step->y].bytes; return true;
     }
     return true;
 }
@@ -176,7 +179,7 @@ static int operands(const bpi_step *step) {
 
 /* The number of the leaf where operand `k` of a step is; BPI_NONE when it is elsewhere. */
 static uint32_t leaf_at(const bpi_program *p, const bpi_step *step, int k) {
-    const bpi_reg *root = &p->regs[p->regs[reg_at(step, k)].root];
+    const bpi_reg *root = bpi_root_of(p, reg_at(step, k));
     return root->home == BPI_HOME_LEAF ? (uint32_t)root->at.leaf : BPI_NONE;
 }
 
@@ -186,7 +189,7 @@ void bpi_point_code(bpi_plan *plan, const char *arena) {
     for (size_t s = 0; s < p->step_count; s++) {
         const bpi_step *step = &p->steps[s];
         for (int k = 0, count = operands(step); k < count; k++) {
-            const uint32_t root = p->regs[reg_at(step, k)].root;
+            const uint32_t root = p->root[reg_at(step, k)];
             if (p->regs[root].home != BPI_HOME_LEAF)
                 *operand_at(step, &plan->code[s], k) = bpi_reg_address(plan, root, arena);
         }
@@ -240,13 +243,9 @@ static bool list_uses(bpi_plan *plan, const leaf_uses *uses) {
 
 bp_status bpi_emit(bpi_plan *plan, bp_failure *why) {
     bpi_program *p = &plan->program;
-    size_t random = 0;
-    for (size_t s = 0; s < p->step_count; s++)
-        random += p->steps[s].op && (p->steps[s].op->flags & BP_OP_RANDOM);
-    plan->random_state = bpi_alloc((random + 1) * sizeof *plan->random_state);
     plan->code = bpi_alloc_aligned((p->step_count + 1) * sizeof *plan->code);
     leaf_uses uses = {0};
-    bool ok = plan->random_state && plan->code;
+    bool ok = plan->code != NULL;
     for (size_t s = 0; s < p->step_count && ok; s++)
         ok = emit_step(plan, &p->steps[s], &plan->code[s], why) &&
              note_leaf_uses(p, &p->steps[s], &plan->code[s], &uses);

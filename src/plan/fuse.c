@@ -40,7 +40,7 @@ typedef struct fusion {
     const int *threads;
 } fusion;
 
-static uint32_t root(const bpi_program *p, uint32_t reg) { return p->regs[reg].root; }
+static uint32_t root(const bpi_program *p, uint32_t reg) { return p->root[reg]; }
 
 static const bp_shape *domain(const group *g) { return &g->type->shape; }
 
@@ -87,11 +87,11 @@ static bool is_there(const fusion *f, const group *g, uint32_t reg, bool *own) {
 
 /* Which input of a group a register is; the number of inputs when it is none. */
 static int number_of_input(const fusion *f, const group *g, uint32_t reg) {
-    const bpi_reg *regs = f->p->regs;
+    const bpi_program *p = f->p;
     int number = 0;
     for (uint32_t k = g->first_in; k != BPI_NONE; k = f->inputs[k].following, number++) {
-        const bpi_reg *other = &regs[f->inputs[k].reg];
-        if (other->root == regs[reg].root && other->type == regs[reg].type)
+        const uint32_t other = f->inputs[k].reg;
+        if (root(p, other) == root(p, reg) && p->regs[other].type == p->regs[reg].type)
             break;
     }
     return number;
@@ -386,15 +386,13 @@ static bool rewrite_steps(fusion *f) {
 }
 
 bp_status bpi_fuse(bpi_program *p, const int *threads) {
-    size_t steps = p->step_count, inputs = 0;
-    for (size_t s = 0; s < steps; s++)
-        inputs += p->steps[s].kind == BPI_STEP_MAP ? p->steps[s].inputs : 0;
+    const size_t steps = p->step_count;
     fusion f = {.p = p,
                 .threads = threads,
                 .groups = bpi_alloc((steps + 1) * sizeof *f.groups),
                 .group_of = bpi_alloc((steps + 1) * sizeof *f.group_of),
                 .following = bpi_alloc((steps + 1) * sizeof *f.following),
-                .inputs = bpi_alloc((inputs + 1) * sizeof *f.inputs),
+                .inputs = bpi_alloc((steps * BPI_MAP_OPERANDS + 1) * sizeof *f.inputs),
                 .op_of = bpi_alloc(steps + 1)};
     bool ok =
         f.groups && f.group_of && f.following && f.inputs && f.op_of && bpi_note_uses(p, &f.uses);

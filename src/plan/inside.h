@@ -93,11 +93,9 @@ typedef struct bpi_reg {
         size_t leaf;
         const void *fixed;
     } at;
-    uint32_t root; /* the register whose memory this one uses: itself, or what it is an alias of */
-    uint32_t first, last; /* of a root: the steps from which and until which its memory is needed */
-    uint8_t home;         /* of a root: a bpi_home */
-    bool tight;           /* of a root: nothing behind its last element may be read or written;
-                             else there is room up to the next multiple of 64 bytes */
+    uint8_t home; /* of a root: a bpi_home */
+    bool tight;   /* of a root: nothing behind its last element may be read or written;
+                     else there is room up to the next multiple of 64 bytes */
 } bpi_reg;
 
 typedef enum bpi_step_kind {
@@ -136,6 +134,8 @@ typedef struct bpi_effect {
 typedef struct bpi_program {
     bpi_arena memory; /* operands, attributes, names, and what instructions refer to */
     bpi_reg *regs;
+    uint32_t *root; /* by register: the one whose memory it uses: itself, or what it is an alias of;
+                       apart, since most passes look at little else */
     size_t reg_count;
     bpi_step *steps;
     size_t step_count, step_capacity;
@@ -149,12 +149,18 @@ typedef struct bpi_program {
     size_t bound_bytes; /* the least that any placement of these lifetimes needs */
 } bpi_program;
 
-/* Makes a program of what the roots need: the first `targets` of them are targets. `leaf_of` gives,
+/* Makes a program of what the roots need: the first `targets` of them are targets, and have their
+ * places among the results. `leaf_of` gives,
  * by node id, the number of the leaf that a leaf node stands for, or BPI_NONE. On failure
  * bpi_program_free is still to be called. */
 bp_status bpi_program_of(const bpi_rewritten *rewritten, int targets, const uint32_t *leaf_of,
                          size_t leaf_count, bpi_program *program, bp_failure *why);
 void bpi_program_free(bpi_program *program);
+/* Makes room for `count` registers in all. */
+bool bpi_reserve_regs(bpi_program *program, size_t count);
+static inline bpi_reg *bpi_root_of(const bpi_program *program, uint32_t reg) {
+    return &program->regs[program->root[reg]];
+}
 static inline bool bpi_is_chain(const bpi_step *step) { return step->kind == BPI_STEP_CHAIN; }
 static inline bool bpi_is_product(const bpi_step *step) { return step->kind == BPI_STEP_PRODUCT; }
 /* The bytes that a tensor of a type takes. */
@@ -199,10 +205,9 @@ bp_status bpi_fuse(bpi_program *program, const int *threads);
 
 /* ---- placement (place.c) --------------------------------------------------------------------- */
 
-/* Gives every target its place among the results. With `arena` also lets values of variables be
- * computed in place where that is safe, appends the copies of the others as steps, fills in
- * lifetimes and places every register of the arena. BP_ERR_MEMORY when memory is short. */
-bp_status bpi_place_program(bpi_program *program, bool arena);
+/* Lets values of variables be computed in place where that is safe, appends the copies of the
+ * others as steps, and places every register of the arena. BP_ERR_MEMORY when memory is short. */
+bp_status bpi_place_program(bpi_program *program);
 
 /* ---- plans (plan.c) -------------------------------------------------------------------------- */
 
@@ -235,7 +240,7 @@ struct bpi_plan {
     const void ***uses;      /* operands that point at a leaf; those of leaf k are ... */
     size_t *use_start;       /* ... uses[use_start[k]..use_start[k + 1]) */
     uint64_t **random_state; /* of the instructions that draw: {seed, ordinal, step} */
-    size_t random_count;
+    size_t random_count, random_capacity;
     uint64_t *profile; /* nanoseconds of each instruction so far; NULL: never measured */
     uint64_t profiled_runs;
     const char *base;  /* the arena that the operands point into; NULL: nowhere yet */
@@ -274,7 +279,7 @@ struct bpi_instruction {
         struct { /* of an elementwise step or a copy */
             bpi_map_fn *map;
             size_t n; /* elements; bytes for a copy */
-            const void *x[3];
+            const void *x[BPI_MAP_OPERANDS];
             void *y;
         };
         struct { /* of a chain or a product: where operands and results are now */

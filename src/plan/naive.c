@@ -23,7 +23,7 @@ static bool is_computed(const bpi_reg *root) {
     return root->home == BPI_HOME_ARENA || root->home == BPI_HOME_RESULT;
 }
 
-static uint32_t root_of(const naive *n, uint32_t reg) { return n->program->regs[reg].root; }
+static uint32_t root_of(const naive *n, uint32_t reg) { return n->program->root[reg]; }
 
 static void *address(const naive *n, uint32_t reg) {
     uint32_t root = root_of(n, reg);

@@ -12,40 +12,29 @@
 #include "offsets.h"
 #include "product.h"
 
-static const bpi_reg *root_of(const bpi_program *p, uint32_t reg) {
-    return &p->regs[p->regs[reg].root];
-}
-
-/* ---- results --------------------------------------------------------------------------------- */
-
-static void place_results(bpi_program *p) {
-    for (size_t k = 0; k < p->reg_count; k++) {
-        bpi_reg *reg = &p->regs[k];
-        if (reg->root != k || reg->home != BPI_HOME_RESULT)
-            continue;
-        reg->at.offset = p->result_bytes;
-        p->result_bytes += bpi_aligned(reg->bytes);
-    }
-}
-
 /* ---- lifetimes ------------------------------------------------------------------------------- */
 
-static void extend_life(bpi_program *p, uint32_t reg, size_t step) {
-    bpi_reg *root = &p->regs[p->regs[reg].root];
-    if (root->first == BPI_NONE)
-        root->first = (uint32_t)step;
-    root->last = (uint32_t)step;
+/* By register that is a root: the steps from which and until which its memory is needed. */
+typedef struct lifetime {
+    uint32_t first, last;
+} lifetime;
+
+static void extend_life(const bpi_program *p, lifetime *lives, uint32_t reg, size_t step) {
+    lifetime *life = &lives[p->root[reg]];
+    if (life->first == BPI_NONE)
+        life->first = (uint32_t)step;
+    life->last = (uint32_t)step;
 }
 
-static void find_lifetimes(bpi_program *p, size_t from) {
+static void find_lifetimes(const bpi_program *p, lifetime *lives, size_t from) {
     for (size_t s = from; s < p->step_count; s++) {
         const bpi_step *step = &p->steps[s];
         if (step->workspace != BPI_NONE)
-            extend_life(p, step->workspace, s);
+            extend_life(p, lives, step->workspace, s);
         for (uint32_t k = 0; k < step->outputs; k++)
-            extend_life(p, step->y + k, s);
+            extend_life(p, lives, step->y + k, s);
         for (int k = 0; k < step->inputs; k++)
-            extend_life(p, step->x[k], s);
+            extend_life(p, lives, step->x[k], s);
     }
 }
 
@@ -61,7 +50,7 @@ static bool may_overwrite(const bpi_program *p, const bpi_step *step, uint32_t o
         return false;
     for (int k = 0; k < step->inputs; k++) {
         const bpi_reg *x = &p->regs[step->x[k]];
-        if (x->root != root)
+        if (p->root[step->x[k]] != root)
             continue;
         bool same_size =
             x->bytes == y->bytes && bp_dtype_size(x->type->dtype) == bp_dtype_size(y->type->dtype);
@@ -87,22 +76,23 @@ static size_t steps_at_risk(const bpi_program *p) {
 }
 
 /* A value lives from the step that makes it; a variable, so far, until it is read last. */
-static bool can_be_direct(const bpi_program *p, const bpi_effect *effect, size_t risk) {
-    uint32_t value = p->regs[effect->value].root, variable = effect->reg;
-    uint32_t made = p->regs[value].first, read = p->regs[variable].last;
+static bool can_be_direct(const bpi_program *p, const lifetime *lives, const bpi_effect *effect,
+                          size_t risk) {
+    uint32_t value = p->root[effect->value], variable = effect->reg;
+    uint32_t made = lives[value].first, read = lives[variable].last;
     return p->regs[value].home == BPI_HOME_ARENA && made != BPI_NONE && made >= risk &&
            (read == BPI_NONE || read <= made) &&
            may_overwrite(p, &p->steps[made], value - p->steps[made].y, variable);
 }
 
-static void make_direct(bpi_program *p) {
+static void make_direct(bpi_program *p, const lifetime *lives) {
     size_t risk = steps_at_risk(p);
     for (size_t k = 0; k < p->effect_count; k++) {
         bpi_effect *effect = &p->effects[k];
-        effect->direct = can_be_direct(p, effect, risk);
+        effect->direct = can_be_direct(p, lives, effect, risk);
         if (!effect->direct)
             continue;
-        bpi_reg *value = &p->regs[p->regs[effect->value].root];
+        bpi_reg *value = bpi_root_of(p, effect->value);
         value->home = BPI_HOME_FIXED;
         value->at.fixed = effect->variable->data;
     }
@@ -131,51 +121,53 @@ static bool append_copies(bpi_program *p) {
 
 /* The operand that dies at step `s` and that its first result may be written over; BPI_NONE:
  * none. */
-static uint32_t dying_operand(const bpi_program *p, size_t s) {
+static uint32_t dying_operand(const bpi_program *p, const lifetime *lives, size_t s) {
     const bpi_step *step = &p->steps[s];
-    if (step->outputs == 0 || root_of(p, step->y)->home != BPI_HOME_ARENA)
+    if (step->outputs == 0 || bpi_root_of(p, step->y)->home != BPI_HOME_ARENA)
         return BPI_NONE;
     for (int k = 0; k < step->inputs; k++) {
-        const bpi_reg *root = root_of(p, step->x[k]);
-        if (root->home == BPI_HOME_ARENA && root->last == s &&
-            may_overwrite(p, step, 0, root->root))
-            return root->root;
+        const uint32_t root = p->root[step->x[k]];
+        if (lives[root].last == s && p->regs[root].home == BPI_HOME_ARENA &&
+            may_overwrite(p, step, 0, root))
+            return root;
     }
     return BPI_NONE;
 }
 
 /* Numbers the buffers: `buffer_of` by register; a register that is written over another shares
  * its. */
-static size_t make_buffers(const bpi_program *p, uint32_t *buffer_of, bpi_buffer *buffers) {
+static size_t make_buffers(const bpi_program *p, const lifetime *lives, uint32_t *buffer_of,
+                           bpi_buffer *buffers) {
     size_t count = 0;
     for (size_t s = 0; s < p->step_count; s++) {
         const bpi_step *step = &p->steps[s];
-        uint32_t under = dying_operand(p, s);
+        uint32_t under = dying_operand(p, lives, s);
         for (uint32_t k = 0; k <= step->outputs; k++) {
             uint32_t reg = k < step->outputs ? step->y + k : step->workspace;
             if (reg == BPI_NONE || p->regs[reg].home != BPI_HOME_ARENA)
                 continue;
-            const bpi_reg *r = &p->regs[reg];
+            const lifetime life = lives[reg];
             if (under != BPI_NONE && k == 0) {
                 buffer_of[reg] = buffer_of[under];
-                buffers[buffer_of[reg]].last = r->last;
+                buffers[buffer_of[reg]].last = life.last;
             } else {
                 buffer_of[reg] = (uint32_t)count;
-                buffers[count++] = (bpi_buffer){bpi_aligned(r->bytes), 0, r->first, r->last};
+                buffers[count++] =
+                    (bpi_buffer){bpi_aligned(p->regs[reg].bytes), 0, life.first, life.last};
             }
         }
     }
     return count;
 }
 
-static bool place_arena(bpi_program *p) {
+static bool place_arena(bpi_program *p, const lifetime *lives) {
     uint32_t *buffer_of = bpi_alloc((p->reg_count + 1) * sizeof *buffer_of);
     bpi_buffer *buffers = bpi_alloc((p->reg_count + 1) * sizeof *buffers);
     bool ok = buffer_of && buffers;
     if (ok) {
         for (size_t k = 0; k < p->reg_count; k++)
             buffer_of[k] = BPI_NONE;
-        size_t count = make_buffers(p, buffer_of, buffers);
+        size_t count = make_buffers(p, lives, buffer_of, buffers);
         ok = bpi_place_buffers(buffers, count, p->step_count, &p->arena_bytes, &p->bound_bytes);
     }
     for (size_t k = 0; k < p->reg_count && ok; k++)
@@ -186,15 +178,21 @@ static bool place_arena(bpi_program *p) {
     return ok;
 }
 
-bp_status bpi_place_program(bpi_program *program, bool arena) {
-    place_results(program);
-    if (!arena)
-        return BP_OK;
-    size_t steps = program->step_count;
-    find_lifetimes(program, 0);
-    make_direct(program);
-    if (!append_copies(program))
-        return BP_ERR_MEMORY;
-    find_lifetimes(program, steps);
-    return place_arena(program) ? BP_OK : BP_ERR_MEMORY;
+bp_status bpi_place_program(bpi_program *program) {
+    const size_t steps = program->step_count;
+    lifetime *lives = bpi_alloc((program->reg_count + 1) * sizeof *lives);
+    for (size_t k = 0; k < program->reg_count && lives; k++)
+        lives[k] = (lifetime){BPI_NONE, BPI_NONE};
+    bool ok = lives != NULL;
+    if (ok) {
+        find_lifetimes(program, lives, 0);
+        make_direct(program, lives);
+        ok = append_copies(program);
+    }
+    if (ok) {
+        find_lifetimes(program, lives, steps);
+        ok = place_arena(program, lives);
+    }
+    bpi_free(lives);
+    return ok ? BP_OK : BP_ERR_MEMORY;
 }

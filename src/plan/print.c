@@ -17,28 +17,29 @@ static void add_place(bpi_text *text, const bpi_reg *root) {
 
 /* Of what has no name: the value of a constant that the plan has, or that it is one of those that
  * every recording gives; else the number of its register, by which its maker has it too. */
-static void add_nameless(bpi_text *text, const bpi_program *p, const bpi_reg *reg, bool made) {
-    const bpi_reg *root = &p->regs[reg->root];
-    const bool single = bpi_count(&reg->type->shape) == 1;
+static void add_nameless(bpi_text *text, const bpi_program *p, uint32_t reg, bool made) {
+    const bpi_reg *root = bpi_root_of(p, reg);
+    const bp_type *type = p->regs[reg].type;
+    const bool single = bpi_count(&type->shape) == 1;
     if (root->home == BPI_HOME_CONSTANT && single)
-        bpi_text_add(text, "%g", bpi_load(reg->type->dtype, p->constants + root->at.offset, 0));
+        bpi_text_add(text, "%g", bpi_load(type->dtype, p->constants + root->at.offset, 0));
     else if (root->home == BPI_HOME_CONSTANT || root->home == BPI_HOME_LEAF)
         bpi_text_add(text, "%s", single ? "scalar" : "constant");
-    else if (root->home == BPI_HOME_FIXED && reg->type->shape.rank == 0 && !made)
+    else if (root->home == BPI_HOME_FIXED && type->shape.rank == 0 && !made)
         bpi_text_add(text, "scalar");
     else
-        bpi_text_add(text, "%%%u", (unsigned)reg->root);
+        bpi_text_add(text, "%%%u", (unsigned)p->root[reg]);
 }
 
 /* "hidden.weight" for what has a name, else as above; and the shape. `made`: it is a result. */
 static void add_reg(bpi_text *text, const bpi_program *p, uint32_t reg, bool made) {
     char shape[BPI_SHAPE_TEXT];
     const bpi_reg *r = &p->regs[reg];
-    const char *name = r->name ? r->name : p->regs[r->root].name;
+    const char *name = r->name ? r->name : bpi_root_of(p, reg)->name;
     if (name)
         bpi_text_add(text, "%s", name);
     else
-        add_nameless(text, p, r, made);
+        add_nameless(text, p, reg, made);
     bpi_text_add(text, "%s", r->type->shape.rank ? bpi_shape_text(&r->type->shape, shape) : "");
 }
 
@@ -90,13 +91,12 @@ void bpi_add_step(bpi_text *text, const bpi_program *p, const bpi_step *step) {
 
 static void add_line(bpi_text *text, const bpi_program *p, size_t s, double *total_flops) {
     const bpi_step *step = &p->steps[s];
-    const bpi_reg *y = &p->regs[step->y];
     double flops, bytes;
     bpi_step_cost(p, step, &flops, &bytes);
     *total_flops += flops;
     bpi_text_add(text, "%5zu ", s);
-    add_place(text, &p->regs[y->root]);
-    bpi_text_add(text, " %10zu %10.0f  ", y->bytes, flops);
+    add_place(text, bpi_root_of(p, step->y));
+    bpi_text_add(text, " %10zu %10.0f  ", p->regs[step->y].bytes, flops);
     bpi_add_step(text, p, step);
     bpi_text_add(text, "\n");
 }

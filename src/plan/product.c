@@ -41,7 +41,7 @@ typedef struct candidate {
     uint8_t outputs;
 } candidate;
 
-static uint32_t root(const joining *j, uint32_t reg) { return j->p->regs[reg].root; }
+static uint32_t root(const joining *j, uint32_t reg) { return j->p->root[reg]; }
 
 static const bp_type *type_of(const joining *j, uint32_t reg) { return j->p->regs[reg].type; }
 

@@ -38,17 +38,29 @@ static bool needs_step(const bpi_node *node) {
     return !node->leaf && !is_alias(node) && !is_assign(node);
 }
 
-/* Takes the nodes that nothing reads from those that are left: its readers become 0; and then those
- * that only they have read. */
-static void drop_unread(const bpi_rewritten *from) {
-    for (size_t n = from->count; n-- > 0;) {
-        const bpi_node *node = from->nodes[n];
-        if (from->readers[node->id] != 1)
-            continue;
-        from->readers[node->id] = 0;
-        for (int k = 0; k < node->inputs; k++)
-            from->readers[node->x[k]->node->id]--;
+/* Takes a node that nothing reads from those that are left, and then what only it has read: their
+ * readers become 0. Those still to be taken are a list by their slots. */
+static void drop_unread(uint32_t *readers, bpi_node *const *nodes, uint32_t id) {
+    nodes[id]->slot = BPI_NONE;
+    while (id != BPI_NONE) {
+        const bpi_node *node = nodes[id];
+        id = node->slot;
+        readers[node->id] = 0;
+        for (int k = 0; k < node->inputs; k++) {
+            bpi_node *x = node->x[k]->node;
+            if (--readers[x->id] != 1)
+                continue;
+            x->slot = id;
+            id = x->id;
+        }
     }
+}
+
+static void drop_all_unread(const bpi_rewritten *from) {
+    const bp_graph *graph = from->roots[0]->node->graph;
+    for (uint32_t id = 0; id < graph->count && id < from->reader_capacity; id++)
+        if (from->readers[id] == 1)
+            drop_unread(from->readers, graph->nodes, id);
 }
 
 /* Makes the arrays as large as they can get: a target may need a copy, a step a workspace, an
@@ -58,13 +70,13 @@ static bp_status make_arrays(builder *b) {
     const bpi_rewritten *from = b->from;
     const size_t targets = (size_t)b->targets;
     p->step_capacity = from->steps + targets + 2 * from->effects;
-    p->regs = bpi_alloc((from->regs + targets + from->effects + 1) * sizeof *p->regs);
     p->steps = bpi_alloc((p->step_capacity + 1) * sizeof *p->steps);
     p->effects = bpi_alloc((from->effects + 1) * sizeof *p->effects);
     p->targets = bpi_alloc((targets + 1) * sizeof *p->targets);
     p->target_count = b->targets;
     b->assigns = bpi_alloc((from->effects + 1) * sizeof *b->assigns);
-    bool ok = p->regs && p->steps && p->effects && p->targets && b->assigns;
+    bool ok = bpi_reserve_regs(p, from->regs + targets + from->effects + 1) && p->steps &&
+              p->effects && p->targets && b->assigns;
     return ok ? BP_OK : fail_memory(b);
 }
 
@@ -73,12 +85,8 @@ static bp_status make_arrays(builder *b) {
 /* Appends a register with memory of its own in the arena. */
 static bpi_reg *add_reg(bpi_program *p, const bp_type *type, size_t bytes) {
     bpi_reg *reg = &p->regs[p->reg_count];
-    *reg = (bpi_reg){.type = type,
-                     .bytes = bytes,
-                     .root = (uint32_t)p->reg_count,
-                     .first = BPI_NONE,
-                     .last = BPI_NONE,
-                     .home = BPI_HOME_ARENA};
+    *reg = (bpi_reg){.type = type, .bytes = bytes, .home = BPI_HOME_ARENA};
+    p->root[p->reg_count] = (uint32_t)p->reg_count;
     p->reg_count++;
     return reg;
 }
@@ -133,7 +141,7 @@ static bp_status add_node_regs(builder *b, bpi_node *node) {
     if (node->leaf)
         place_leaf(b, &p->regs[node->slot], node);
     else if (is_alias(node))
-        p->regs[node->slot].root = p->regs[reg_of(node->x[0])].root;
+        p->root[node->slot] = p->root[reg_of(node->x[0])];
     return BP_OK;
 }
 
@@ -210,7 +218,7 @@ static bool add_workspace(builder *b, const bpi_node *node, bpi_step *step) {
         return false;
     }
     if (bytes > 0)
-        step->workspace = add_reg(b->to, NULL, bytes)->root;
+        step->workspace = (uint32_t)(add_reg(b->to, NULL, bytes) - b->to->regs);
     return true;
 }
 
@@ -317,6 +325,14 @@ static uint32_t add_copy(bpi_program *p, uint32_t from) {
     return y;
 }
 
+static void place_result(bpi_program *p, bpi_reg *root) {
+    if (root->home == BPI_HOME_RESULT)
+        return;
+    root->home = BPI_HOME_RESULT;
+    root->at.offset = p->result_bytes;
+    p->result_bytes += bpi_aligned(root->bytes);
+}
+
 /* Targets are results of the plan. Where a target is what a leaf holds it is copied, before
  * anything changes; the result of an assignment is the variable itself. */
 static bp_status add_targets(builder *b) {
@@ -325,14 +341,14 @@ static bp_status add_targets(builder *b) {
         const bp_tensor *root = b->from->roots[k];
         bool assigned = is_assign(root->node);
         uint32_t reg = reg_of(assigned ? root->node->x[0] : root);
-        bool computed = p->regs[p->regs[reg].root].home == BPI_HOME_ARENA ||
-                        p->regs[p->regs[reg].root].home == BPI_HOME_RESULT;
+        const uint8_t home = bpi_root_of(p, reg)->home;
+        bool computed = home == BPI_HOME_ARENA || home == BPI_HOME_RESULT;
         if (!computed && !assigned)
             reg = add_copy(p, reg);
         if (reg == BPI_NONE)
             return fail_memory(b);
         if (!assigned)
-            p->regs[p->regs[reg].root].home = BPI_HOME_RESULT;
+            place_result(p, bpi_root_of(p, reg));
         p->targets[k] = reg;
     }
     return BP_OK;
@@ -378,7 +394,7 @@ static bp_status add_effect(builder *b, const bpi_node *node, uint32_t *effect_o
 static bp_status save_variables(builder *b) {
     bpi_program *p = b->to;
     for (size_t k = 0; k < p->effect_count; k++) {
-        const bpi_reg *root = &p->regs[p->regs[p->effects[k].value].root];
+        const bpi_reg *root = bpi_root_of(p, p->effects[k].value);
         if (root->home != BPI_HOME_FIXED)
             continue;
         uint32_t saved = add_copy(p, p->effects[k].value);
@@ -408,7 +424,7 @@ bp_status bpi_program_of(const bpi_rewritten *rewritten, int targets, const uint
     *program = (bpi_program){.leaf_count = leaf_count};
     builder b = {
         .from = rewritten, .targets = targets, .leaf_of = leaf_of, .to = program, .why = why};
-    drop_unread(rewritten);
+    drop_all_unread(rewritten);
     bp_status status = make_arrays(&b);
     if (status == BP_OK)
         status = add_nodes(&b);
@@ -426,9 +442,18 @@ bp_status bpi_program_of(const bpi_rewritten *rewritten, int targets, const uint
     return status;
 }
 
+bool bpi_reserve_regs(bpi_program *program, size_t count) {
+    bpi_reg *regs = bpi_realloc(program->regs, count * sizeof *regs);
+    program->regs = regs ? regs : program->regs;
+    uint32_t *root = bpi_realloc(program->root, count * sizeof *root);
+    program->root = root ? root : program->root;
+    return regs && root;
+}
+
 void bpi_program_free(bpi_program *program) {
     bpi_arena_free(&program->memory);
     bpi_free(program->regs);
+    bpi_free(program->root);
     bpi_free(program->steps);
     bpi_free(program->effects);
     bpi_free(program->targets);

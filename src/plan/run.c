@@ -6,7 +6,7 @@
 
 void *bpi_reg_address(const bpi_plan *plan, uint32_t reg, const char *arena) {
     const bpi_program *p = &plan->program;
-    const bpi_reg *root = &p->regs[p->regs[reg].root];
+    const bpi_reg *root = bpi_root_of(p, reg);
     switch ((bpi_home)root->home) {
     case BPI_HOME_ARENA: return (char *)arena + root->at.offset;
     case BPI_HOME_RESULT: return p->results + root->at.offset;

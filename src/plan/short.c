@@ -14,8 +14,8 @@ size_t bpi_short_count(const bpi_program *p, const bpi_step *step) {
     const bpi_short *kernels = bpi_short_for(dtype);
     bool room = kernels != NULL;
     for (int k = 0; k < step->inputs; k++) {
-        const bpi_reg *x = &p->regs[step->x[k]];
-        room = room && x->type->dtype == dtype && !p->regs[x->root].tight;
+        const uint32_t x = step->x[k];
+        room = room && p->regs[x].type->dtype == dtype && !bpi_root_of(p, x)->tight;
     }
     return room ? bpi_short_vectors(kernels, dtype, count) : count;
 }
@@ -23,7 +23,7 @@ size_t bpi_short_count(const bpi_program *p, const bpi_step *step) {
 /* ---- products -------------------------------------------------------------------------------- */
 
 static bool same_place(const bpi_program *p, uint32_t x, uint32_t y) {
-    const bpi_reg *a = &p->regs[p->regs[x].root], *b = &p->regs[p->regs[y].root];
+    const bpi_reg *a = bpi_root_of(p, x), *b = bpi_root_of(p, y);
     bool fixed = a->home == BPI_HOME_FIXED && b->home == BPI_HOME_FIXED;
     return a == b || (fixed && a->at.fixed == b->at.fixed);
 }

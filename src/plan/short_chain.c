@@ -67,7 +67,7 @@ static bool is_short(const bpi_chain *c) {
 /* ---- scaled terms ---------------------------------------------------------------------------- */
 
 static bool is_tight(const bpi_program *p, const bpi_step *step, int value) {
-    return p->regs[p->regs[step->x[value]].root].tight;
+    return bpi_root_of(p, step->x[value])->tight;
 }
 
 static bool is_one_element(const bpi_program *p, const bpi_step *step, int value) {
@@ -119,7 +119,7 @@ static bpi_short_chain *new_short(bpi_program *p, const bpi_chain *c, const bpi_
 
 /* How the ops come to read operand `k`, unless as a scalar. */
 static int how_of(const bpi_program *p, const bpi_step *step, int k) {
-    const bpi_reg *root = &p->regs[p->regs[step->x[k]].root];
+    const bpi_reg *root = bpi_root_of(p, step->x[k]);
     const bool whole = step->chain->feed[k].kind == BPI_FEED_WHOLE;
     const bool scalar = is_one_element(p, step, k);
     if (whole && !is_tight(p, step, k))
@@ -173,7 +173,7 @@ static bool make_constant(bpi_program *p, const bpi_short_chain *s, const bpi_re
 static bool add_operand(bpi_program *p, const bpi_step *step, bpi_short_chain *s, int k) {
     short_operand *operand = &s->operand[k];
     if (operand->how == MADE)
-        return make_constant(p, s, &p->regs[p->regs[step->x[k]].root], operand);
+        return make_constant(p, s, bpi_root_of(p, step->x[k]), operand);
     if (operand->how == BY_ROWS)
         s->row[s->rows++].input = k;
     if (operand->how == BY_CALL) {

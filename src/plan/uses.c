@@ -1,7 +1,7 @@
 /* What computes and what reads the memory of each register, and new registers for results. */
 #include "inside.h"
 
-static uint32_t root(const bpi_program *p, uint32_t reg) { return p->regs[reg].root; }
+static uint32_t root(const bpi_program *p, uint32_t reg) { return p->root[reg]; }
 
 static void note_steps(const bpi_program *p, bpi_use *of) {
     for (uint32_t s = 0; s < p->step_count; s++) {
@@ -20,10 +20,7 @@ bool bpi_note_uses(bpi_program *p, bpi_uses *u) {
     size_t room =
         p->reg_count + p->step_count + p->step_capacity + 1; /* a new one for every result */
     *u = (bpi_uses){bpi_alloc((p->reg_count + 1) * sizeof *u->of), p->reg_count};
-    bpi_reg *regs = bpi_realloc(p->regs, room * sizeof *regs);
-    if (regs)
-        p->regs = regs;
-    if (!regs || !u->of)
+    if (!u->of || !bpi_reserve_regs(p, room))
         return false;
     for (size_t k = 0; k < p->reg_count; k++)
         u->of[k] = (bpi_use){BPI_NONE, BPI_NONE, 0, BPI_NONE};
@@ -43,15 +40,15 @@ void bpi_free_uses(bpi_uses *u) {
 uint32_t bpi_rename_result(bpi_program *p, bpi_uses *u, uint32_t reg) {
     uint32_t old = root(p, reg), new = (uint32_t)p->reg_count++;
     p->regs[new] = p->regs[old];
-    p->regs[new].root = new;
+    p->root[new] = new;
     u->of[old].renamed = new;
     return new;
 }
 
 void bpi_apply_renames(bpi_program *p, const bpi_uses *u) {
     for (size_t k = 0; k < u->reg_count && p->reg_count > u->reg_count; k++) {
-        uint32_t renamed = u->of[p->regs[k].root].renamed;
+        uint32_t renamed = u->of[p->root[k]].renamed;
         if (renamed != BPI_NONE)
-            p->regs[k].root = renamed;
+            p->root[k] = renamed;
     }
 }
