@@ -92,10 +92,10 @@ static bp_status record_private_graph(compilation *c) {
     bp_status status = copy_graph(c);
     if (status == BP_OK)
         status = extend(c);
-    bool planned = c->graph->executor == BP_PLANNED, whole = !c->request->extend;
+    bool planned = c->graph->executor == BP_PLANNED;
     if (status == BP_OK)
-        status = hand_on(
-            c, bpi_rewrite(c->scratch, c->roots, c->root_count, whole, planned, &c->rewritten));
+        status =
+            hand_on(c, bpi_rewrite(c->scratch, c->roots, c->root_count, planned, &c->rewritten));
     return status == BP_OK ? map_leaves(c) : status;
 }
 
@@ -147,6 +147,18 @@ static void drop_private_graph(compilation *c) {
     c->leaf_of = NULL;
 }
 
+/* The passes that the naive executor does without. */
+static bp_status optimise(bpi_program *program, const int *threads) {
+    bpi_uses uses;
+    bp_status status = bpi_note_uses(program, &uses) ? BP_OK : BP_ERR_MEMORY;
+    if (status == BP_OK)
+        status = bpi_join_products(program, &uses, threads);
+    if (status == BP_OK)
+        status = bpi_fuse(program, &uses, threads);
+    bpi_free_uses(&uses);
+    return status == BP_OK ? bpi_place_program(program) : status;
+}
+
 static bp_status build_program(compilation *c) {
     bpi_program *program = &c->plan->program;
     bp_failure why = {.status = BP_OK};
@@ -157,13 +169,8 @@ static bp_status build_program(compilation *c) {
         bpi_graph_fail(c->graph, status, "%s", why.text);
         return status;
     }
-    bool planned = c->graph->executor == BP_PLANNED;
-    if (planned)
-        status = bpi_join_products(program, &c->graph->threads);
-    if (planned && status == BP_OK)
-        status = bpi_fuse(program, &c->graph->threads);
-    if (planned && status == BP_OK)
-        status = bpi_place_program(program);
+    if (c->graph->executor == BP_PLANNED)
+        status = optimise(program, &c->graph->threads);
     if (status != BP_OK || !(program->results = bpi_alloc_aligned(program->result_bytes)))
         return fail_memory(c);
     memset(program->results, 0, program->result_bytes);

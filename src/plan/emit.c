@@ -140,7 +140,8 @@ static bool emit_step(bpi_plan *plan, const bpi_step *step, bpi_instruction *to,
     case BPI_STEP_KERNEL: return emit_kernel(plan, step, to, why);
     case BPI_STEP_PRODUCT: return emit_product(plan, step, to);
     case BPI_STEP_CHAIN: return emit_chain(plan, step, to);
-    case BPI_STEP_COPY: to->n = plan->program.regs[step->y].bytes; return true;
+    case BPI_STEP_COPY: to->n = plan->program.regs[step->y].bytes; break;
+    case BPI_STEP_GONE: break; /* fusion has left none */
     }
     return true;
 }

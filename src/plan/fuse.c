@@ -30,7 +30,7 @@ typedef struct fusion {
     bpi_program *p;
     group *groups;
     size_t group_count;
-    bpi_uses uses;       /* reads: without those by the group that computes the register */
+    bpi_uses *uses;      /* reads: without those by the group that computes the register */
     uint32_t *group_of;  /* by step; BPI_NONE: none */
     uint32_t *following; /* by step: the next member of its group; BPI_NONE: none */
     input *inputs;
@@ -70,7 +70,7 @@ static int64_t row_of_sum(const bpi_program *p, const bpi_step *step) {
 /* Tells whether what a register holds is there when a group runs, or is computed by
  * the group itself. */
 static bool is_there(const fusion *f, const group *g, uint32_t reg, bool *own) {
-    uint32_t maker = f->uses.of[root(f->p, reg)].maker;
+    uint32_t maker = f->uses->of[root(f->p, reg)].maker;
     if (maker == BPI_NONE)
         return true;
     uint32_t other = f->group_of[maker];
@@ -148,7 +148,7 @@ static void join(fusion *f, group *g, uint32_t s) {
         bool own = false;
         is_there(f, g, step->x[k], &own);
         if (own)
-            f->uses.of[root(f->p, step->x[k])].reads--;
+            f->uses->of[root(f->p, step->x[k])].reads--;
         else if (!has_input(f, g, step->x[k]))
             add_input(f, g, step->x[k]);
     }
@@ -161,7 +161,7 @@ static group *find_group(const fusion *f, const bpi_step *step) {
     bool sum = step->kind != BPI_STEP_MAP;
     group *best = NULL;
     for (int k = 0; k < step->inputs; k++) {
-        uint32_t maker = f->uses.of[root(f->p, step->x[k])].maker;
+        uint32_t maker = f->uses->of[root(f->p, step->x[k])].maker;
         uint32_t number = maker == BPI_NONE ? BPI_NONE : f->group_of[maker];
         group *g = number == BPI_NONE ? NULL : &f->groups[number];
         if (g && (!best || g > best) && (sum ? sum_fits(f, g, step) : map_fits(f, g, step)))
@@ -193,7 +193,7 @@ static void form_groups(fusion *f) {
 
 /* The number of the value that a register is in a chain. */
 static uint8_t value_of(const fusion *f, const group *g, uint32_t reg) {
-    uint32_t maker = f->uses.of[root(f->p, reg)].maker;
+    uint32_t maker = f->uses->of[root(f->p, reg)].maker;
     if (maker != BPI_NONE && f->group_of[maker] == g - f->groups)
         return (uint8_t)(g->inputs + f->op_of[maker]);
     return (uint8_t)number_of_input(f, g, reg);
@@ -201,7 +201,7 @@ static uint8_t value_of(const fusion *f, const group *g, uint32_t reg) {
 
 /* Tells whether what a step of a group computes is read outside it. */
 static bool is_read(const fusion *f, const bpi_step *step) {
-    return f->uses.of[root(f->p, step->y)].reads > 0;
+    return f->uses->of[root(f->p, step->y)].reads > 0;
 }
 
 static bool fill_op(const fusion *f, const group *g, const bpi_step *step, bpi_chain_op *op) {
@@ -323,7 +323,7 @@ static uint32_t make_outputs(fusion *f, const group *g, const bpi_chain *c) {
         if (handed_out && c->outputs == 1)
             return step->y;
         if (handed_out)
-            bpi_rename_result(f->p, &f->uses, step->y);
+            bpi_rename_result(f->p, f->uses, step->y);
         op += map;
     }
     return first;
@@ -370,7 +370,9 @@ static bool rewrite_steps(fusion *f) {
     size_t count = 0;
     for (uint32_t s = 0; s < p->step_count; s++) {
         const group *g = f->group_of[s] == BPI_NONE ? NULL : &f->groups[f->group_of[s]];
-        if (g && !stays(f, g)) {
+        if (p->steps[s].kind == BPI_STEP_GONE) {
+            continue;
+        } else if (g && !stays(f, g)) {
             bpi_step step;
             if (s != g->first)
                 continue;
@@ -385,22 +387,22 @@ static bool rewrite_steps(fusion *f) {
     return true;
 }
 
-bp_status bpi_fuse(bpi_program *p, const int *threads) {
+bp_status bpi_fuse(bpi_program *p, bpi_uses *uses, const int *threads) {
     const size_t steps = p->step_count;
     fusion f = {.p = p,
+                .uses = uses,
                 .threads = threads,
                 .groups = bpi_alloc((steps + 1) * sizeof *f.groups),
                 .group_of = bpi_alloc((steps + 1) * sizeof *f.group_of),
                 .following = bpi_alloc((steps + 1) * sizeof *f.following),
                 .inputs = bpi_alloc((steps * BPI_MAP_OPERANDS + 1) * sizeof *f.inputs),
                 .op_of = bpi_alloc(steps + 1)};
-    bool ok =
-        f.groups && f.group_of && f.following && f.inputs && f.op_of && bpi_note_uses(p, &f.uses);
+    bool ok = f.groups && f.group_of && f.following && f.inputs && f.op_of;
     if (ok) {
         memset(f.group_of, 0xFF, (steps + 1) * sizeof *f.group_of); /* BPI_NONE */
         form_groups(&f);
         ok = rewrite_steps(&f);
-        bpi_apply_renames(p, &f.uses);
+        bpi_apply_renames(p, uses);
     }
     bpi_free(f.groups);
     bpi_free(f.group_of);
@@ -408,6 +410,5 @@ bp_status bpi_fuse(bpi_program *p, const int *threads) {
     bpi_free(f.inputs);
     bpi_free(f.op_of);
     bpi_forms_free(&f.forms);
-    bpi_free_uses(&f.uses);
     return ok ? BP_OK : BP_ERR_MEMORY;
 }

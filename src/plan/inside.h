@@ -59,12 +59,11 @@ typedef struct bpi_rewritten {
     size_t regs, steps, effects; /* the most that the nodes can take */
 } bpi_rewritten;
 
-/* Rewrites what `roots` depend on in the private graph `graph`, whose nodes it changes; with
- * `whole` that is all of it. Composite ops are expanded; with `simplify` the rules are applied and
- * equal nodes merged. Rules may leave nodes that nothing reads any more. On failure graph->why says
- * why. Free the result with bpi_rewritten_free. */
-bp_status bpi_rewrite(bp_graph *graph, bp_tensor *const *roots, int count, bool whole,
-                      bool simplify, bpi_rewritten *out);
+/* Rewrites the private graph `graph`, whose nodes it changes. Composite ops are expanded; with
+ * `simplify` the rules are applied and equal nodes merged. Nodes may be left that nothing reads. On
+ * failure graph->why says why. Free the result with bpi_rewritten_free. */
+bp_status bpi_rewrite(bp_graph *graph, bp_tensor *const *roots, int count, bool simplify,
+                      bpi_rewritten *out);
 void bpi_rewritten_free(bpi_rewritten *rewritten);
 
 /* Applies the first rule that fits: returns a tensor of the same type and value as node->y[0],
@@ -104,7 +103,8 @@ typedef enum bpi_step_kind {
     BPI_STEP_SWEEP,   /* an elementwise op with several results */
     BPI_STEP_PRODUCT, /* a matrix product, and steps behind it: op is the product's */
     BPI_STEP_CHAIN,   /* elementwise ops and sums that run together: op is the last of them */
-    BPI_STEP_COPY     /* bytes of x[0] to y; op is NULL */
+    BPI_STEP_COPY,    /* bytes of x[0] to y; op is NULL */
+    BPI_STEP_GONE     /* a product has taken it up; fusion leaves it out */
 } bpi_step_kind;
 
 /* An op to be run. */
@@ -183,8 +183,8 @@ typedef struct bpi_use {
 } bpi_use;
 
 typedef struct bpi_uses {
-    bpi_use *of; /* by register */
-    size_t reg_count;
+    bpi_use *of;  /* by register */
+    bool renamed; /* there are renames to be applied */
 } bpi_uses;
 
 /* Also makes room for a new register for the result of every step. */
@@ -194,14 +194,14 @@ void bpi_free_uses(bpi_uses *uses);
  * the other are the outputs of one step. All names of the old one become names of it with
  * bpi_apply_renames. */
 uint32_t bpi_rename_result(bpi_program *program, bpi_uses *uses, uint32_t reg);
-void bpi_apply_renames(bpi_program *program, const bpi_uses *uses);
+void bpi_apply_renames(bpi_program *program, bpi_uses *uses);
 
 /* Makes products of steps of matrix multiplication (product.c). At every run they may take
  * `*threads` threads; 0: as many as are worth it. BP_ERR_MEMORY when memory is short. */
-bp_status bpi_join_products(bpi_program *program, const int *threads);
+bp_status bpi_join_products(bpi_program *program, bpi_uses *uses, const int *threads);
 
 /* Makes chains of elementwise steps (fuse.c); `threads` and failures as above. */
-bp_status bpi_fuse(bpi_program *program, const int *threads);
+bp_status bpi_fuse(bpi_program *program, bpi_uses *uses, const int *threads);
 
 /* ---- placement (place.c) --------------------------------------------------------------------- */
 

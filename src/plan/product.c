@@ -21,7 +21,7 @@
 
 typedef struct joining {
     bpi_program *p;
-    bpi_uses uses;
+    bpi_uses *uses;
     bool *gone; /* by step: a product has taken it up */
     uint32_t
         *assigned;   /* by register that is a root: the one that a variable there takes; BPI_NONE */
@@ -63,8 +63,8 @@ static int map_of(const bpi_step *step) {
 /* The step that alone reads what the candidate computes, with the number of that operand, if it
  * reads the elements as they are and its result has as many; else BPI_NONE. */
 static uint32_t only_reader(const joining *j, uint32_t reg, int *operand) {
-    uint32_t r = root(j, reg), s = j->uses.of[r].reader;
-    if (j->uses.of[r].reads != 1 || s == BPI_NONE)
+    uint32_t r = root(j, reg), s = j->uses->of[r].reader;
+    if (j->uses->of[r].reads != 1 || s == BPI_NONE)
         return BPI_NONE;
     const bpi_step *step = &j->p->steps[s];
     for (*operand = 0; root(j, step->x[*operand]) != r; ++*operand)
@@ -143,9 +143,9 @@ static bool note_assigned(joining *j) {
 /* The step, if any, that computes `reg` as a product of a scalar and of another register, for one
  * reader alone; *scalar and *other are the operands. */
 static uint32_t scaling(const joining *j, uint32_t reg, uint32_t *scalar, uint32_t *other) {
-    uint32_t s = j->uses.of[root(j, reg)].maker;
+    uint32_t s = j->uses->of[root(j, reg)].maker;
     if (s == BPI_NONE || map_of(&j->p->steps[s]) != BPI_MAP_MUL ||
-        j->uses.of[root(j, reg)].reads != 1)
+        j->uses->of[root(j, reg)].reads != 1)
         return BPI_NONE;
     const bpi_step *step = &j->p->steps[s];
     for (int k = 0; k < 2; k++)
@@ -195,8 +195,8 @@ static void take_update(joining *j, candidate *c) {
 /* The addend's new value is also taken, times a rate, from another variable, and read
  * for nothing else. */
 static void take_move(joining *j, candidate *c) {
-    const uint32_t value = root(j, c->y), s = j->uses.of[value].reader;
-    if (j->uses.of[value].reads != 2 || s == BPI_NONE || map_of(&j->p->steps[s]) != BPI_MAP_MUL)
+    const uint32_t value = root(j, c->y), s = j->uses->of[value].reader;
+    if (j->uses->of[value].reads != 2 || s == BPI_NONE || map_of(&j->p->steps[s]) != BPI_MAP_MUL)
         return;
     const bpi_step *scaled = &j->p->steps[s];
     int k = root(j, scaled->x[0]) == value ? 0 : 1;
@@ -205,7 +205,7 @@ static void take_move(joining *j, candidate *c) {
         map_of(&j->p->steps[t]) != BPI_MAP_SUB)
         return;
     const bpi_step *step = &j->p->steps[t];
-    if (j->uses.of[root(j, step->x[1])].maker != s || !becomes(j, step->x[0], step->y) ||
+    if (j->uses->of[root(j, step->x[1])].maker != s || !becomes(j, step->x[0], step->y) ||
         j->p->regs[step->x[0]].bytes != c->product->bytes)
         return;
     uint32_t first = c->y;
@@ -223,8 +223,8 @@ static void take_move(joining *j, candidate *c) {
 /* The step that alone reads the product, if it is such an op and has room for its other operands;
  * *operand is the number of the product among them. */
 static uint32_t sweep_behind(const joining *j, const candidate *c, int *operand) {
-    uint32_t product = root(j, c->y), s = j->uses.of[product].reader;
-    if (j->uses.of[product].reads != 1 || s == BPI_NONE || j->p->steps[s].kind != BPI_STEP_SWEEP)
+    uint32_t product = root(j, c->y), s = j->uses->of[product].reader;
+    if (j->uses->of[product].reads != 1 || s == BPI_NONE || j->p->steps[s].kind != BPI_STEP_SWEEP)
         return BPI_NONE;
     const bpi_step *step = &j->p->steps[s];
     for (*operand = 0; root(j, step->x[*operand]) != product; ++*operand)
@@ -317,8 +317,9 @@ static void make_workspace(joining *j, const candidate *c, bp_dtype dtype) {
 static uint32_t results_of(joining *j, const candidate *c) {
     if (c->moved == BPI_NONE)
         return c->y;
-    uint32_t first = bpi_rename_result(j->p, &j->uses, c->y);
-    bpi_rename_result(j->p, &j->uses, c->moved);
+    uint32_t first = bpi_rename_result(j->p, j->uses, c->y);
+    bpi_rename_result(j->p, j->uses, c->moved);
+    j->uses->of[first].maker = j->uses->of[first + 1].maker = c->at;
     return first;
 }
 
@@ -427,26 +428,23 @@ static bool join_step(joining *j, uint32_t s, const bpi_product *shape, const in
 }
 
 static void drop_steps(const joining *j) {
-    bpi_program *p = j->p;
-    size_t count = 0;
-    for (size_t s = 0; s < p->step_count; s++)
-        if (!j->gone[s])
-            p->steps[count++] = p->steps[s];
-    p->step_count = count;
+    for (size_t s = 0; s < j->p->step_count; s++)
+        if (j->gone[s])
+            j->p->steps[s].kind = BPI_STEP_GONE;
 }
 
 static bool is_product(const bpi_step *step) {
     return step->op == &bpi_op_matmul && step->kind == BPI_STEP_KERNEL;
 }
 
-bp_status bpi_join_products(bpi_program *p, const int *threads) {
+bp_status bpi_join_products(bpi_program *p, bpi_uses *uses, const int *threads) {
     uint32_t first = 0;
     while (first < p->step_count && !is_product(&p->steps[first]))
         first++;
     if (first == p->step_count)
         return BP_OK;
-    joining j = {.p = p, .gone = bpi_alloc_zeroed(p->step_count + 1)};
-    bool ok = j.gone && note_assigned(&j) && bpi_note_uses(p, &j.uses);
+    joining j = {.p = p, .uses = uses, .gone = bpi_alloc_zeroed(p->step_count + 1)};
+    bool ok = j.gone && note_assigned(&j);
     for (uint32_t s = first; s < p->step_count && ok; s++) {
         const bpi_step *step = &p->steps[s];
         bpi_product shape;
@@ -457,11 +455,10 @@ bp_status bpi_join_products(bpi_program *p, const int *threads) {
     }
     if (ok) {
         drop_steps(&j);
-        bpi_apply_renames(p, &j.uses);
+        bpi_apply_renames(p, uses);
     }
     bpi_free(j.gone);
     bpi_free(j.assigned);
     bpi_forms_free(&j.forms);
-    bpi_free_uses(&j.uses);
     return ok ? BP_OK : BP_ERR_MEMORY;
 }

@@ -20,10 +20,8 @@ typedef struct builder {
     const uint32_t *leaf_of;
     bpi_program *to;
     bp_failure *why;
-    size_t constants;   /* registers of them that are still to be placed */
-    bpi_node **assigns; /* the nodes of the effects */
-    size_t effects;
-    bpi_forms attrs; /* copies of attributes */
+    size_t constants; /* registers of them that are still to be placed */
+    bpi_forms attrs;  /* copies of attributes */
 } builder;
 
 static bp_status fail_memory(const builder *b) {
@@ -74,9 +72,8 @@ static bp_status make_arrays(builder *b) {
     p->effects = bpi_alloc((from->effects + 1) * sizeof *p->effects);
     p->targets = bpi_alloc((targets + 1) * sizeof *p->targets);
     p->target_count = b->targets;
-    b->assigns = bpi_alloc((from->effects + 1) * sizeof *b->assigns);
     bool ok = bpi_reserve_regs(p, from->regs + targets + from->effects + 1) && p->steps &&
-              p->effects && p->targets && b->assigns;
+              p->effects && p->targets;
     return ok ? BP_OK : fail_memory(b);
 }
 
@@ -290,6 +287,12 @@ static bp_status add_step(builder *b, const bpi_node *node) {
     return BP_OK;
 }
 
+static void add_effect(bpi_program *p, const bpi_node *node) {
+    p->effects[p->effect_count++] = (bpi_effect){.variable = node->x[0]->node->leaf->variable,
+                                                 .reg = reg_of(node->x[0]),
+                                                 .value = reg_of(node->x[1])};
+}
+
 /* Nodes become registers, and most of them steps; those of effects are noted. */
 static bp_status add_nodes(builder *b) {
     bp_status status = BP_OK;
@@ -299,7 +302,7 @@ static bp_status add_nodes(builder *b) {
         if (b->from->readers[node->id] == 0)
             continue;
         if (is_assign(node))
-            b->assigns[b->effects++] = node;
+            add_effect(b->to, node);
         else
             status = add_node_regs(b, node);
         if (status == BP_OK && needs_step(node))
@@ -372,21 +375,26 @@ static bp_status copies_first(builder *b, size_t steps) {
 
 /* ---- effects --------------------------------------------------------------------------------- */
 
-/* Every variable is one register, so `effect_of` tells by register which effect there is on it. */
-static bp_status add_effect(builder *b, const bpi_node *node, uint32_t *effect_of) {
+/* The same assignment twice is one effect. Every variable is one register, so `effect_of` tells by
+ * register which effect there is on it. */
+static bp_status merge_effects(builder *b, uint32_t *effect_of) {
     bpi_program *p = b->to;
-    bpi_variable *variable = node->x[0]->node->leaf->variable;
-    uint32_t reg = reg_of(node->x[0]), value = reg_of(node->x[1]);
-    if (effect_of[reg] == BPI_NONE) {
-        effect_of[reg] = (uint32_t)p->effect_count;
-        p->effects[p->effect_count++] = (bpi_effect){variable, reg, value, false};
-    } else if (p->effects[effect_of[reg]].value != value) {
-        return bpi_fail(
-            b->why, BP_ERR_STATE,
-            "assign: \"%s\" is given two different values in one run; combine them before "
-            "the assignment, or run them one after the other",
-            variable->name);
+    size_t count = 0;
+    for (size_t k = 0; k < p->effect_count; k++) {
+        const bpi_effect effect = p->effects[k];
+        uint32_t *first = &effect_of[effect.reg];
+        if (*first == BPI_NONE) {
+            *first = (uint32_t)count;
+            p->effects[count++] = effect;
+        } else if (p->effects[*first].value != effect.value) {
+            return bpi_fail(
+                b->why, BP_ERR_STATE,
+                "assign: \"%s\" is given two different values in one run; combine them before "
+                "the assignment, or run them one after the other",
+                effect.variable->name);
+        }
     }
+    p->effect_count = count;
     return BP_OK;
 }
 
@@ -405,16 +413,14 @@ static bp_status save_variables(builder *b) {
     return BP_OK;
 }
 
-static bp_status add_effects(builder *b) {
-    if (b->effects == 0)
+static bp_status finish_effects(builder *b) {
+    if (b->to->effect_count == 0)
         return BP_OK;
     uint32_t *effect_of = bpi_alloc((b->to->reg_count + 1) * sizeof *effect_of);
     if (!effect_of)
         return fail_memory(b);
     memset(effect_of, 0xFF, (b->to->reg_count + 1) * sizeof *effect_of); /* BPI_NONE */
-    bp_status status = BP_OK;
-    for (size_t k = 0; k < b->effects && status == BP_OK; k++)
-        status = add_effect(b, b->assigns[k], effect_of);
+    bp_status status = merge_effects(b, effect_of);
     bpi_free(effect_of);
     return status == BP_OK ? save_variables(b) : status;
 }
@@ -432,12 +438,11 @@ bp_status bpi_program_of(const bpi_rewritten *rewritten, int targets, const uint
     if (status == BP_OK)
         status = fill_constants(&b);
     if (status == BP_OK)
-        status = add_effects(&b);
+        status = finish_effects(&b);
     if (status == BP_OK)
         status = add_targets(&b);
     if (status == BP_OK)
         status = copies_first(&b, steps);
-    bpi_free(b.assigns);
     bpi_forms_free(&b.attrs);
     return status;
 }

@@ -2,8 +2,8 @@
  * becomes another tensor: what its op is made of (composites), what a rule says, or an equal
  * node seen before.
  *
- * The graph is private, and most of it is needed: what the roots depend on is marked from its
- * end to its beginning. What lowering and rules record is appended to the graph and visited at
+ * The graph is private, and as good as all of it is needed: every node is visited, and what nothing
+ * reads in the end is left to program.c. What lowering and rules record is appended to the graph and visited at
  * once, before the nodes that follow, by a stack of ranges still to be visited: its depth is
  * that of ops made of ops, never that of the graph. */
 #include "inside.h"
@@ -18,7 +18,7 @@ enum { DEEPEST = 64 }; /* ops made of ops made of ... */
 /* Nodes still to be visited: those with ids next .. end - 1. */
 typedef struct range {
     size_t next, end;
-    bpi_node *owner;   /* what they were recorded for; NULL: the graph as it was, marked nodes */
+    bpi_node *owner;   /* what they were recorded for; NULL: the graph as it was */
     bp_tensor *result; /* what the owner becomes afterwards; NULL: it is visited again */
 } range;
 
@@ -36,8 +36,7 @@ typedef struct rewriter {
     size_t table_size, table_count;
     range stack[DEEPEST];
     int depth;
-    bool whole;      /* everything in the graph is needed */
-    uint32_t needed; /* else: mark of what the roots depend on; a lower() may mark anew */
+    uint32_t noted; /* mark of the effects that are roots; a lower() may mark anew */
 } rewriter;
 
 static bp_status fail_memory(rewriter *r) {
@@ -53,12 +52,6 @@ static bp_tensor *now(const bp_tensor *tensor) {
     bp_tensor *first = tensor->node->y[0].became;
     const uint32_t index = bpi_index(tensor);
     return index == 0 ? first : &first->node->y[index];
-}
-
-/* What a reader of `tensor` reads: the assigned value where it is the result of an assignment. */
-static bp_tensor *read_now(const bp_tensor *tensor) {
-    bp_tensor *is = now(tensor);
-    return is->node->op == &bpi_op_assign ? is->node->x[1] : is;
 }
 
 static void settle(bpi_node *node, bp_tensor *tensor) { node->y[0].became = tensor; }
@@ -281,9 +274,34 @@ static bp_status expand_operands(rewriter *r, bpi_node *node) {
 
 static bool is_composite(const bp_op *op) { return op->lower && !op->forward; }
 
+/* Makes an effect a root, if it has not been made one. */
+static bool note_effect(rewriter *r, bp_tensor *assigned) {
+    bpi_rewritten *out = r->out;
+    if (assigned->node->mark == r->noted)
+        return true;
+    if (!bpi_grow((void **)&out->roots, &out->root_capacity, out->root_count, sizeof *out->roots))
+        return false;
+    assigned->node->mark = r->noted;
+    out->roots[out->root_count++] = assigned;
+    return true;
+}
+
+/* Operands become what stands for them now. Of an assignment that is its value: a root, which takes
+ * effect because its result is read. */
+static bool settle_operands(rewriter *r, bpi_node *node) {
+    for (int k = 0; k < node->inputs; k++) {
+        bp_tensor *is = now(node->x[k]);
+        const bool assigned = is->node->op == &bpi_op_assign;
+        if (assigned && !note_effect(r, is))
+            return false;
+        node->x[k] = assigned ? is->node->x[1] : is;
+    }
+    return true;
+}
+
 static bp_status visit(rewriter *r, bpi_node *node) {
-    for (int k = 0; k < node->inputs; k++)
-        node->x[k] = read_now(node->x[k]);
+    if (!settle_operands(r, node))
+        return fail_memory(r);
     if (is_composite(node->op))
         return expand_composite(r, node);
     if (wants_expanding(node))
@@ -309,13 +327,6 @@ static bp_status finish(rewriter *r, const range *done) {
     return BP_OK;
 }
 
-static bool add_root(bpi_rewritten *out, bp_tensor *root) {
-    if (!bpi_grow((void **)&out->roots, &out->root_capacity, out->root_count, sizeof *out->roots))
-        return false;
-    out->roots[out->root_count++] = root;
-    return true;
-}
-
 static bp_status visit_all(rewriter *r) {
     r->stack[r->depth++] = (range){0, r->graph->count, NULL, NULL};
     bp_status status = BP_OK;
@@ -328,32 +339,10 @@ static bp_status visit_all(rewriter *r) {
         } else {
             bpi_fetch_ahead(r->graph->nodes, top->next, top->end);
             bpi_node *node = r->graph->nodes[top->next++];
-            if (!top->owner && !r->whole && node->mark != r->needed)
-                continue;
-            if (!top->owner && node->op == &bpi_op_assign && !add_root(r->out, &node->y[0]))
-                return fail_memory(r);
             status = visit(r, node);
         }
     }
     return status;
-}
-
-/* Marks what the roots depend on; returns how many nodes it is. */
-static size_t mark_needed(bp_graph *graph, bp_tensor *const *roots, int count) {
-    uint32_t mark = ++graph->mark;
-    size_t needed = 0;
-    for (int k = 0; k < count; k++)
-        roots[k]->node->mark = mark;
-    for (size_t id = graph->count; id-- > 0;) {
-        const bpi_node *node = graph->nodes[id];
-        bpi_fetch_behind(graph->nodes, id);
-        if (node->mark != mark)
-            continue;
-        for (int k = 0; k < node->inputs; k++)
-            node->x[k]->node->mark = mark;
-        needed++;
-    }
-    return needed;
 }
 
 /* What the roots have become; and after them the effects that they depend on, which are wanted
@@ -366,16 +355,14 @@ static void gather_roots(rewriter *r, bp_tensor *const *roots, int count) {
     }
 }
 
-bp_status bpi_rewrite(bp_graph *graph, bp_tensor *const *roots, int count, bool whole,
-                      bool simplify, bpi_rewritten *out) {
+bp_status bpi_rewrite(bp_graph *graph, bp_tensor *const *roots, int count, bool simplify,
+                      bpi_rewritten *out) {
     *out = (bpi_rewritten){0};
-    rewriter r = {.graph = graph, .simplify = simplify, .whole = whole, .out = out};
-    const size_t needed = whole ? graph->count : mark_needed(graph, roots, count);
-    r.needed = graph->mark;
+    rewriter r = {.graph = graph, .simplify = simplify, .noted = ++graph->mark, .out = out};
     bool ok = bpi_reserve((void **)&out->roots, &out->root_capacity, (size_t)count + 1,
                           sizeof *out->roots) &&
-              bpi_reserve((void **)&out->nodes, &out->capacity, needed, sizeof *out->nodes) &&
-              make_table(&r, needed) && make_readers(&r);
+              bpi_reserve((void **)&out->nodes, &out->capacity, graph->count, sizeof *out->nodes) &&
+              make_table(&r, graph->count) && make_readers(&r);
     out->root_count = (size_t)count; /* their places: the effects follow */
     bp_status status = ok ? visit_all(&r) : fail_memory(&r);
     if (status == BP_OK)

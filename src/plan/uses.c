@@ -19,7 +19,7 @@ static void note_steps(const bpi_program *p, bpi_use *of) {
 bool bpi_note_uses(bpi_program *p, bpi_uses *u) {
     size_t room =
         p->reg_count + p->step_count + p->step_capacity + 1; /* a new one for every result */
-    *u = (bpi_uses){bpi_alloc((p->reg_count + 1) * sizeof *u->of), p->reg_count};
+    *u = (bpi_uses){.of = bpi_alloc(room * sizeof *u->of)};
     if (!u->of || !bpi_reserve_regs(p, room))
         return false;
     for (size_t k = 0; k < p->reg_count; k++)
@@ -41,14 +41,17 @@ uint32_t bpi_rename_result(bpi_program *p, bpi_uses *u, uint32_t reg) {
     uint32_t old = root(p, reg), new = (uint32_t)p->reg_count++;
     p->regs[new] = p->regs[old];
     p->root[new] = new;
+    u->of[new] = u->of[old];
     u->of[old].renamed = new;
+    u->renamed = true;
     return new;
 }
 
-void bpi_apply_renames(bpi_program *p, const bpi_uses *u) {
-    for (size_t k = 0; k < u->reg_count && p->reg_count > u->reg_count; k++) {
+void bpi_apply_renames(bpi_program *p, bpi_uses *u) {
+    for (size_t k = 0; k < p->reg_count && u->renamed; k++) {
         uint32_t renamed = u->of[p->root[k]].renamed;
         if (renamed != BPI_NONE)
             p->root[k] = renamed;
     }
+    u->renamed = false;
 }
