@@ -77,6 +77,7 @@ typedef struct bpi_chain {
     bpi_feed *feed; /* of each operand */
     bpi_chain_op *op;
     bpi_chain_sum *sum;
+    uint8_t reads[BPI_CHAIN_INPUTS + BPI_CHAIN_OPS]; /* how often ops and sums read each value */
     int parts, steps; /* parts: 0 where it is small; steps: of all pipes */
     bpi_chain_part *part;
     bpi_pipe_step *step; /* but for their places */
@@ -90,11 +91,10 @@ bool bpi_chain_prepare(bpi_chain *chain, const bp_type *const *types, const bp_s
                        bpi_arena *memory);
 /* Cuts it into parts, once everything else is known (chain_pipe.c); false without memory. */
 bool bpi_chain_cut(bpi_chain *chain, bpi_arena *memory);
-/* Tells whether it is one pipe that needs no blocks; whether an op alone, of `count` elements, is
- * better a chain than a call of its kernel; and how often ops and sums read a value. */
+/* Tells whether it is one pipe that needs no blocks; and whether an op alone, of `count` elements,
+ * is better a chain than a call of its kernel. */
 bool bpi_chain_may_flow(const bpi_chain *chain);
 bool bpi_chain_suits(enum bpi_map_slot slot, bp_dtype dtype, int64_t count);
-int bpi_chain_reads(const bpi_chain *chain, int value);
 /* Tells whether output `output` may be written where operand `input` is read: every op that reads
  * the operand has done so, element by element, before the output is written. */
 bool bpi_chain_may_overwrite(const bpi_chain *chain, int input, int output);

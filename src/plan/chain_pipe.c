@@ -16,16 +16,6 @@ typedef struct cutting {
     uint8_t value[BPI_CHAIN_STEPS];
 } cutting;
 
-int bpi_chain_reads(const bpi_chain *c, int value) {
-    int count = 0;
-    for (int k = 0; k < c->ops; k++)
-        for (int i = 0; i < c->op[k].inputs; i++)
-            count += c->op[k].x[i] == value;
-    for (int k = 0; k < c->sums; k++)
-        count += c->sum[k].value == value;
-    return count;
-}
-
 /* ---- steps ----------------------------------------------------------------------------------- */
 
 static bool is_scalar(const bpi_chain *c, int value) {
@@ -56,7 +46,7 @@ static void add_step(cutting *cut, bpi_pipe_fn *run, int value, double attr, boo
 static bool is_handed_on(const bpi_chain *c, int next) {
     const bpi_chain_op *op = &c->op[next];
     const int value = c->inputs + next - 1;
-    return c->op[next - 1].output < 0 && bpi_chain_reads(c, value) == 1 &&
+    return c->op[next - 1].output < 0 && c->reads[value] == 1 &&
            (op->x[0] == value || (op->inputs == 2 && op->x[1] == value));
 }
 
@@ -126,7 +116,7 @@ bool bpi_chain_may_flow(const bpi_chain *c) {
 /* Tells whether the result of an op, which nobody in the chain reads, may go past the caches. */
 static bool may_go_past(const bpi_chain *c, int k) {
     return c->op[k].output >= 0 && c->count >= BPI_CHAIN_LARGE / c->op[k].item &&
-           bpi_chain_reads(c, c->inputs + k) == 0;
+           c->reads[c->inputs + k] == 0;
 }
 
 /* A single op is one pass over the block in any case: it needs a pipe only where there are no

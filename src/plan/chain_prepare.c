@@ -150,9 +150,18 @@ static void choose_block(bpi_chain *c) {
     c->buffer_bytes = (size_t)((used * item + 63) / 64 * 64 + 64);
 }
 
+static void count_reads(bpi_chain *c) {
+    for (int k = 0; k < c->ops; k++)
+        for (int i = 0; i < c->op[k].inputs; i++)
+            c->reads[c->op[k].x[i]]++;
+    for (int k = 0; k < c->sums; k++)
+        c->reads[c->sum[k].value]++;
+}
+
 bool bpi_chain_prepare(bpi_chain *c, const bp_type *const *types, const bp_shape *domain,
                        bpi_arena *memory) {
     c->count = bpi_count(domain);
+    count_reads(c);
     for (int k = 0; k < c->inputs; k++) {
         c->feed[k].item = bp_dtype_size(types[k]->dtype);
         broadcast_strides(&types[k]->shape, domain, c->feed[k].stride);

@@ -97,8 +97,9 @@ static int number_of_input(const fusion *f, const group *g, uint32_t reg) {
     return number;
 }
 
+/* What is read once is no input yet. */
 static bool has_input(const fusion *f, const group *g, uint32_t reg) {
-    return number_of_input(f, g, reg) < g->inputs;
+    return f->uses->of[root(f->p, reg)].reads > 1 && number_of_input(f, g, reg) < g->inputs;
 }
 
 static bool map_fits(const fusion *f, const group *g, const bpi_step *step) {

@@ -81,7 +81,7 @@ static int8_t scalar_of(const bpi_program *p, const bpi_step *step, bp_dtype dty
     const bpi_chain_op *op = &c->op[k], *next = op + 1;
     const int value = c->inputs + k;
     if (k + 1 == c->ops || op->map != bpi_map(BPI_MAP_MUL, dtype) || op->output >= 0 ||
-        bpi_chain_reads(c, value) != 1)
+        c->reads[value] != 1)
         return -1;
     const bool add = next->map == bpi_map(BPI_MAP_ADD, dtype) && next->x[0] == value;
     const bool last =
@@ -90,7 +90,7 @@ static int8_t scalar_of(const bpi_program *p, const bpi_step *step, bp_dtype dty
     int8_t scalar = !is_one_element(p, step, op->x[0]);
     if (!scalar && is_one_element(p, step, op->x[1])) /* what has room can be the term as it is */
         scalar = is_tight(p, step, op->x[1]);
-    bool alone = is_one_element(p, step, op->x[scalar]) && bpi_chain_reads(c, op->x[scalar]) == 1;
+    bool alone = is_one_element(p, step, op->x[scalar]) && c->reads[op->x[scalar]] == 1;
     return (add || last) && alone ? scalar : -1;
 }
 

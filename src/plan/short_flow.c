@@ -14,8 +14,7 @@ struct bpi_short_flow {
     uint8_t *value; /* of each step: what it reads or writes */
 };
 
-/* A flow that is being made: also how often ops and sums of the chain read every value, and the
- * step of each op whose first operand is at hand. */
+/* A flow that is being made: also the step of each op whose first operand is at hand. */
 typedef struct making {
     const bpi_chain *c;
     const bpi_short *kernels;
@@ -23,7 +22,6 @@ typedef struct making {
     int now, kept; /* the values in the registers; -1: none */
     bpi_short_step step[MOST_STEPS];
     uint8_t value[MOST_STEPS];
-    uint8_t reads[BPI_CHAIN_INPUTS + BPI_CHAIN_OPS];
     bpi_pipe_fn *run[BPI_CHAIN_OPS];
 } making;
 
@@ -40,16 +38,6 @@ static void find_steps(making *m, const int8_t *scalar, int first) {
         k++;
     m->flow.first = first;
     m->flow.end = k;
-}
-
-static void count_reads(making *m) {
-    const bpi_chain *c = m->c;
-    memset(m->reads, 0, sizeof m->reads);
-    for (int k = 0; k < c->ops; k++)
-        for (int i = 0; i < c->op[k].inputs; i++)
-            m->reads[c->op[k].x[i]]++;
-    for (int k = 0; k < c->sums; k++)
-        m->reads[c->sum[k].value]++;
 }
 
 static bool reads(const bpi_chain_op *op, int value) {
@@ -89,7 +77,7 @@ static void add_op(making *m, int k) {
     const bool handed_on = next && op->output < 0 && reads(next, value);
     if (!next)
         add_step(m, m->kernels->finish, value);
-    else if (!handed_on || m->reads[value] != 1)
+    else if (!handed_on || m->c->reads[value] != 1)
         add_step(m, m->kernels->store, value);
 }
 
@@ -118,7 +106,6 @@ bool bpi_short_flow_of(const bpi_chain *c, const bpi_short *kernels, const int8_
     find_steps(&m, scalar, first);
     if (m.flow.end - first < 2)
         return true;
-    count_reads(&m);
     for (int k = first; k < m.flow.end; k++)
         add_op(&m, k);
     *flow = keep_flow(&m, memory);
