@@ -138,9 +138,10 @@ static void class_loss_grad_vjp(bp_vjp *v) {
     }
 }
 
-const bp_op bpi_op_class_loss_grad = {
-    .name = "class_loss_grad",
-    .summary = "The gradient of class_loss from its result p, the target, and the cotangent g of "
+const bp_op bpi_op_cross_entropy_classes_grad = {
+    .name = "cross_entropy_classes_grad",
+    .summary = "The gradient of cross_entropy_classes from its result p, the target, and the "
+               "cotangent g of "
                "the sum of all losses.",
     .arity = 3,
     .operands = {{"p", false}, {"target", true}, {"g", false}},
@@ -158,8 +159,8 @@ const bp_op bpi_op_class_loss_grad = {
 static void class_loss_vjp(bp_vjp *v) {
     bp_tensor *logits = v->x[0], *p = v->y[1], *gx = NULL;
     if (v->gy[0])
-        gx = bpi_record3(&bpi_op_class_loss_grad, p, v->x[1], bp_mul(v->gy[0], share_of(logits)),
-                         NULL);
+        gx = bpi_record3(&bpi_op_cross_entropy_classes_grad, p, v->x[1],
+                         bp_mul(v->gy[0], share_of(logits)), NULL);
     if (v->gy[1]) {
         bp_tensor *more =
             bp_mul(p, bp_sub(v->gy[1], bp_sum(bp_mul(v->gy[1], p), BP_AXES(-1), true)));
@@ -174,8 +175,8 @@ static void class_loss_cost(const bp_signature *s, double *flops, double *bytes)
     *flops = 14 * (double)bp_shape_count(s->x[0].shape);
 }
 
-const bp_op bpi_op_class_loss = {
-    .name = "class_loss",
+const bp_op bpi_op_cross_entropy_classes = {
+    .name = "cross_entropy_classes",
     .summary = "The mean cross-entropy of softmax(logits) and class numbers; the second result is "
                "the softmax, of which the gradient is made.",
     .arity = 2,
@@ -203,7 +204,7 @@ static bp_tensor *lower(bp_tensor *const *x, int inputs, const bp_attr *attr) {
     (void)inputs, (void)attr;
     bp_tensor *logits = x[0], *target = x[1];
     if (is_index(bp_tensor_dtype(target)))
-        return bpi_record2(&bpi_op_class_loss, logits, target, NULL);
+        return bpi_record2(&bpi_op_cross_entropy_classes, logits, target, NULL);
     bp_tensor *sum = bp_sum(bp_mul(target, bp_log_softmax(logits, -1)), BP_ALL, false);
     return bp_mul(sum, bpi_scalar_like(logits, -1 / sample_count(logits)));
 }
@@ -214,8 +215,9 @@ static void cross_entropy_vjp(bp_vjp *v) {
     bp_tensor *g = bp_mul(v->gy[0], share_of(logits));
     bool classes = is_index(bp_tensor_dtype(target));
     if (v->need[0] && classes) {
-        bp_tensor *loss = bpi_record2(&bpi_op_class_loss, logits, target, NULL);
-        v->gx[0] = bpi_record3(&bpi_op_class_loss_grad, bp_output(loss, 1), target, g, NULL);
+        bp_tensor *loss = bpi_record2(&bpi_op_cross_entropy_classes, logits, target, NULL);
+        v->gx[0] =
+            bpi_record3(&bpi_op_cross_entropy_classes_grad, bp_output(loss, 1), target, g, NULL);
     } else if (v->need[0]) {
         bp_tensor *sum = bp_sum(target, BP_AXES(-1), true);
         v->gx[0] = bp_mul(bp_sub(bp_mul(bp_softmax(logits, -1), sum), target), g);
