@@ -13,7 +13,6 @@ typedef struct compilation {
     bp_tensor **roots; /* copies of the targets, then effects */
     int root_count;
     bpi_node **leaves; /* copies of structure->leaves */
-    uint32_t *leaf_of; /* by id of a node in the scratch graph */
     bpi_rewritten rewritten;
     bpi_plan *plan;
 } compilation;
@@ -76,17 +75,6 @@ static bp_status extend(compilation *c) {
     return BP_OK;
 }
 
-/* Numbers the copies of the leaves, by node id. */
-static bp_status map_leaves(compilation *c) {
-    c->leaf_of = bpi_alloc((c->scratch->count + 1) * sizeof *c->leaf_of);
-    if (!c->leaf_of)
-        return fail_memory(c);
-    memset(c->leaf_of, 0xFF, (c->scratch->count + 1) * sizeof *c->leaf_of); /* BPI_NONE */
-    for (size_t k = 0; k < c->structure->leaf_count; k++)
-        c->leaf_of[c->leaves[k]->id] = (uint32_t)k;
-    return BP_OK;
-}
-
 static bp_status record_private_graph(compilation *c) {
     c->scratch->types = c->graph->types;
     bp_status status = copy_graph(c);
@@ -96,7 +84,7 @@ static bp_status record_private_graph(compilation *c) {
     if (status == BP_OK)
         status =
             hand_on(c, bpi_rewrite(c->scratch, c->roots, c->root_count, planned, &c->rewritten));
-    return status == BP_OK ? map_leaves(c) : status;
+    return status;
 }
 
 /* Takes the words of the structure over into the plan, without the room that is
@@ -139,12 +127,10 @@ static void drop_private_graph(compilation *c) {
     bp_graph_free(c->scratch);
     bpi_free(c->roots);
     bpi_free(c->leaves);
-    bpi_free(c->leaf_of);
     bpi_rewritten_free(&c->rewritten);
     c->scratch = NULL;
     c->roots = NULL;
     c->leaves = NULL;
-    c->leaf_of = NULL;
 }
 
 /* The passes that the naive executor does without. */
@@ -162,7 +148,7 @@ static bp_status optimise(bpi_program *program, const int *threads) {
 static bp_status build_program(compilation *c) {
     bpi_program *program = &c->plan->program;
     bp_failure why = {.status = BP_OK};
-    bp_status status = bpi_program_of(&c->rewritten, c->request->count, c->leaf_of,
+    bp_status status = bpi_program_of(&c->rewritten, c->request->count, c->leaves,
                                       c->structure->leaf_count, program, &why);
     drop_private_graph(c);
     if (status != BP_OK) {

@@ -150,9 +150,9 @@ typedef struct bpi_program {
 } bpi_program;
 
 /* Makes a program of what the roots need: the first `targets` of them are targets, and have their
- * places among the results. `leaf_of` gives, by node id, the number of the leaf that a leaf node
- * stands for, or BPI_NONE. On failure bpi_program_free is still to be called. */
-bp_status bpi_program_of(const bpi_rewritten *rewritten, int targets, const uint32_t *leaf_of,
+ * places among the results. `leaves` are the nodes that stand for leaves of the request, by their
+ * number. On failure bpi_program_free is still to be called. */
+bp_status bpi_program_of(const bpi_rewritten *rewritten, int targets, bpi_node *const *leaves,
                          size_t leaf_count, bpi_program *program, bp_failure *why);
 void bpi_program_free(bpi_program *program);
 /* Makes room for `count` registers in all. */

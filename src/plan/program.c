@@ -17,7 +17,8 @@ size_t bpi_aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
 typedef struct builder {
     const bpi_rewritten *from;
     int targets;
-    const uint32_t *leaf_of;
+    uint32_t numbered; /* mark of the nodes that stand for leaves: until they have registers, their
+                          slots are the numbers of the leaves */
     bpi_program *to;
     bp_failure *why;
     size_t constants; /* registers of them that are still to be placed */
@@ -103,11 +104,9 @@ static bool is_elsewhere(const bpi_leaf *leaf) {
     return leaf->pointed || (leaf->kind == BPI_SCALAR && leaf->data != &leaf->scalar);
 }
 
-/* Variables and memory given by the extension stay where they are; what a recording gives is
- * bound in every run; the rest is copied into the plan. */
-static void place_leaf(builder *b, bpi_reg *reg, const bpi_node *node) {
-    const bpi_leaf *leaf = node->leaf;
-    uint32_t number = b->leaf_of[node->id];
+/* Variables and memory given by the extension stay where they are; what a recording gives, and has
+ * a number, is bound in every run; the rest is copied into the plan. */
+static void place_leaf(builder *b, bpi_reg *reg, const bpi_leaf *leaf, uint32_t number) {
     if (leaf->kind == BPI_VARIABLE) {
         reg->home = BPI_HOME_FIXED;
         reg->at.fixed = leaf->variable->data;
@@ -126,6 +125,7 @@ static void place_leaf(builder *b, bpi_reg *reg, const bpi_node *node) {
 
 static bp_status add_node_regs(builder *b, bpi_node *node) {
     bpi_program *p = b->to;
+    const uint32_t number = node->mark == b->numbered ? node->slot : BPI_NONE;
     node->slot = (uint32_t)p->reg_count;
     for (int k = 0; k < node->outputs; k++) {
         const bp_type *type = node->y[k].type;
@@ -136,7 +136,7 @@ static bp_status add_node_regs(builder *b, bpi_node *node) {
             return fail_memory(b);
     }
     if (node->leaf)
-        place_leaf(b, &p->regs[node->slot], node);
+        place_leaf(b, &p->regs[node->slot], node->leaf, number);
     else if (is_alias(node))
         p->root[node->slot] = p->root[reg_of(node->x[0])];
     return BP_OK;
@@ -425,12 +425,20 @@ static bp_status finish_effects(builder *b) {
     return status == BP_OK ? save_variables(b) : status;
 }
 
-bp_status bpi_program_of(const bpi_rewritten *rewritten, int targets, const uint32_t *leaf_of,
+static void number_leaves(builder *b, bpi_node *const *leaves, size_t count) {
+    b->numbered = ++b->from->roots[0]->node->graph->mark;
+    for (size_t k = 0; k < count; k++) {
+        leaves[k]->mark = b->numbered;
+        leaves[k]->slot = (uint32_t)k;
+    }
+}
+
+bp_status bpi_program_of(const bpi_rewritten *rewritten, int targets, bpi_node *const *leaves,
                          size_t leaf_count, bpi_program *program, bp_failure *why) {
     *program = (bpi_program){.leaf_count = leaf_count};
-    builder b = {
-        .from = rewritten, .targets = targets, .leaf_of = leaf_of, .to = program, .why = why};
+    builder b = {.from = rewritten, .targets = targets, .to = program, .why = why};
     drop_all_unread(rewritten);
+    number_leaves(&b, leaves, leaf_count);
     bp_status status = make_arrays(&b);
     if (status == BP_OK)
         status = add_nodes(&b);
