@@ -68,7 +68,7 @@ static bp_tensor *share_of(bp_tensor *logits) {
     return bpi_scalar_like(logits, samples > 0 ? 1 / samples : 0);
 }
 
-static bp_status infer_class_loss(bp_signature *s) {
+static bp_status infer_classes_loss(bp_signature *s) {
     if (!is_index(s->x[1].dtype))
         return bp_infer_fail(s, BP_ERR_DTYPE, "class numbers must be i32 or i64");
     bp_status status = infer(s);
@@ -90,7 +90,7 @@ static bp_status classes_of(const bp_call *call, bpi_indices *index) {
 
 typedef double loss_fn(const bpi_indices *, int64_t, bp_dtype, const void *, void *);
 
-static bp_status run_class_loss(const bp_call *call, loss_fn *run) {
+static bp_status run_classes(const bp_call *call, loss_fn *run) {
     bpi_indices index;
     bp_status status = classes_of(call, &index);
     if (status != BP_OK)
@@ -102,15 +102,15 @@ static bp_status run_class_loss(const bp_call *call, loss_fn *run) {
     return BP_OK;
 }
 
-static bp_status class_loss_forward(const bp_call *call) {
-    return run_class_loss(call, bpi_class_loss_reference);
+static bp_status classes_forward(const bp_call *call) {
+    return run_classes(call, bpi_class_loss_reference);
 }
 
-static bp_status class_loss_fast(const bp_call *call) {
-    return run_class_loss(call, bpi_class_loss_fast);
+static bp_status classes_fast(const bp_call *call) {
+    return run_classes(call, bpi_class_loss_fast);
 }
 
-static bp_status class_loss_grad_forward(const bp_call *call) {
+static bp_status classes_grad_forward(const bp_call *call) {
     bpi_indices index;
     bp_status status = classes_of(call, &index);
     if (status == BP_OK)
@@ -119,15 +119,15 @@ static bp_status class_loss_grad_forward(const bp_call *call) {
     return status;
 }
 
-static bp_status infer_class_loss_grad(bp_signature *s) {
-    bp_status status = infer_class_loss(s);
+static bp_status infer_classes_loss_grad(bp_signature *s) {
+    bp_status status = infer_classes_loss(s);
     if (status == BP_OK && (s->x[2].shape.rank > 0 || s->x[2].dtype != s->x[0].dtype))
         status = bp_infer_fail(s, BP_ERR_SHAPE, "g must be a scalar of the dtype of p");
     s->y[0] = s->x[0];
     return status;
 }
 
-static void class_loss_grad_vjp(bp_vjp *v) {
+static void classes_grad_vjp(bp_vjp *v) {
     bp_tensor *p = v->x[0], *gy = v->gy[0];
     bp_shape shape = bp_tensor_shape(p);
     if (v->need[0])
@@ -141,13 +141,12 @@ static void class_loss_grad_vjp(bp_vjp *v) {
 const bp_op bpi_op_cross_entropy_classes_grad = {
     .name = "cross_entropy_classes_grad",
     .summary = "The gradient of cross_entropy_classes from its result p, the target, and the "
-               "cotangent g of "
-               "the sum of all losses.",
+               "cotangent g of the sum of all losses.",
     .arity = 3,
     .operands = {{"p", false}, {"target", true}, {"g", false}},
-    .infer = infer_class_loss_grad,
-    .vjp = class_loss_grad_vjp,
-    .forward = class_loss_grad_forward,
+    .infer = infer_classes_loss_grad,
+    .vjp = classes_grad_vjp,
+    .forward = classes_grad_forward,
     .formula = "y = g * (p - one_hot(target, p))",
     .gradient = "gp = gy * g; gg = sum(gy * (p - one_hot(target, p)))",
     .source = "Bridle 1990",
@@ -156,7 +155,7 @@ const bp_op bpi_op_cross_entropy_classes_grad = {
                                      "[0,3] [0]:i64<3 []", NULL},
 };
 
-static void class_loss_vjp(bp_vjp *v) {
+static void classes_vjp(bp_vjp *v) {
     bp_tensor *logits = v->x[0], *p = v->y[1], *gx = NULL;
     if (v->gy[0])
         gx = bpi_record3(&bpi_op_cross_entropy_classes_grad, p, v->x[1],
@@ -170,7 +169,7 @@ static void class_loss_vjp(bp_vjp *v) {
 }
 
 /* Maximum, subtraction, exponential (as 10), sum and division for every element. */
-static void class_loss_cost(const bp_signature *s, double *flops, double *bytes) {
+static void classes_cost(const bp_signature *s, double *flops, double *bytes) {
     bpi_cost_map(s, 0, flops, bytes);
     *flops = 14 * (double)bp_shape_count(s->x[0].shape);
 }
@@ -182,10 +181,10 @@ const bp_op bpi_op_cross_entropy_classes = {
     .arity = 2,
     .outputs = 2,
     .operands = {{"logits", false}, {"target", true}},
-    .infer = infer_class_loss,
-    .vjp = class_loss_vjp,
-    .forward = class_loss_forward,
-    .cost = class_loss_cost,
+    .infer = infer_classes_loss,
+    .vjp = classes_vjp,
+    .forward = classes_forward,
+    .cost = classes_cost,
     .formula = "n = size(logits) / size(logits, -1); "
                "loss = -sum(one_hot(target, logits) * log_softmax(logits, -1)) / n; "
                "p = softmax(logits, -1)",
@@ -195,7 +194,7 @@ const bp_op bpi_op_cross_entropy_classes = {
     .samples = (const char *const[]){"[4,5] [4]:i64{4,0,2,2}", "[1,3] [1]:i32{1}", "[3] []:i64{2}",
                                      "[2,3,4] [2,3]:i64<4", "[3,4](-5,5) [3]:i32<4",
                                      "[0,3] [0]:i64<3", NULL},
-    .kernel = &(const bpi_kernels){.fast = class_loss_fast},
+    .kernel = &(const bpi_kernels){.fast = classes_fast},
 };
 
 /* ---- the op ---------------------------------------------------------------------------------- */

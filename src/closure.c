@@ -45,7 +45,6 @@ static int64_t mark_downwards(bp_graph *graph, bp_tensor *const *targets, int co
     }
     for (*lowest = *highest + 1; visited < marked; --*lowest) {
         bpi_node *node = graph->nodes[*lowest - 1];
-        bpi_fetch_behind(graph->nodes, *lowest - 1);
         if (node->mark == graph->mark) {
             visited++;
             node->slot = node->id;

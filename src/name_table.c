@@ -18,7 +18,7 @@ static bpi_name_place *place_of(const bpi_name_table *t, const char *name, uint3
 
 static bool grow(bpi_name_table *t) {
     const size_t size = t->size ? t->size * 2 : 32;
-    if (size > (size_t)UINT32_MAX + 1) /* more than the hash and the number can tell apart */
+    if (t->size > UINT32_MAX / 2) /* more than the hash and the number can tell apart */
         return false;
     bpi_name_place *places = bpi_alloc_zeroed(size * sizeof *places);
     if (!places)

@@ -40,8 +40,6 @@ typedef struct fusion {
     const int *threads;
 } fusion;
 
-static uint32_t root(const bpi_program *p, uint32_t reg) { return p->root[reg]; }
-
 static const bp_shape *domain(const group *g) { return &g->type->shape; }
 
 /* ---- what may join --------------------------------------------------------------------------- */
@@ -70,7 +68,7 @@ static int64_t row_of_sum(const bpi_program *p, const bpi_step *step) {
 /* Tells whether what a register holds is there when a group runs, or is computed by
  * the group itself. */
 static bool is_there(const fusion *f, const group *g, uint32_t reg, bool *own) {
-    uint32_t maker = f->uses->of[root(f->p, reg)].maker;
+    uint32_t maker = f->uses->of[f->p->root[reg]].maker;
     if (maker == BPI_NONE)
         return true;
     uint32_t other = f->group_of[maker];
@@ -91,7 +89,7 @@ static int number_of_input(const fusion *f, const group *g, uint32_t reg) {
     int number = 0;
     for (uint32_t k = g->first_in; k != BPI_NONE; k = f->inputs[k].following, number++) {
         const uint32_t other = f->inputs[k].reg;
-        if (root(p, other) == root(p, reg) && p->regs[other].type == p->regs[reg].type)
+        if (p->root[other] == p->root[reg] && p->regs[other].type == p->regs[reg].type)
             break;
     }
     return number;
@@ -99,7 +97,7 @@ static int number_of_input(const fusion *f, const group *g, uint32_t reg) {
 
 /* What is read once is no input yet. */
 static bool has_input(const fusion *f, const group *g, uint32_t reg) {
-    return f->uses->of[root(f->p, reg)].reads > 1 && number_of_input(f, g, reg) < g->inputs;
+    return f->uses->of[f->p->root[reg]].reads > 1 && number_of_input(f, g, reg) < g->inputs;
 }
 
 static bool map_fits(const fusion *f, const group *g, const bpi_step *step) {
@@ -149,7 +147,7 @@ static void join(fusion *f, group *g, uint32_t s) {
         bool own = false;
         is_there(f, g, step->x[k], &own);
         if (own)
-            f->uses->of[root(f->p, step->x[k])].reads--;
+            f->uses->of[f->p->root[step->x[k]]].reads--;
         else if (!has_input(f, g, step->x[k]))
             add_input(f, g, step->x[k]);
     }
@@ -162,7 +160,7 @@ static group *find_group(const fusion *f, const bpi_step *step) {
     bool sum = step->kind != BPI_STEP_MAP;
     group *best = NULL;
     for (int k = 0; k < step->inputs; k++) {
-        uint32_t maker = f->uses->of[root(f->p, step->x[k])].maker;
+        uint32_t maker = f->uses->of[f->p->root[step->x[k]]].maker;
         uint32_t number = maker == BPI_NONE ? BPI_NONE : f->group_of[maker];
         group *g = number == BPI_NONE ? NULL : &f->groups[number];
         if (g && (!best || g > best) && (sum ? sum_fits(f, g, step) : map_fits(f, g, step)))
@@ -194,7 +192,7 @@ static void form_groups(fusion *f) {
 
 /* The number of the value that a register is in a chain. */
 static uint8_t value_of(const fusion *f, const group *g, uint32_t reg) {
-    uint32_t maker = f->uses->of[root(f->p, reg)].maker;
+    uint32_t maker = f->uses->of[f->p->root[reg]].maker;
     if (maker != BPI_NONE && f->group_of[maker] == g - f->groups)
         return (uint8_t)(g->inputs + f->op_of[maker]);
     return (uint8_t)number_of_input(f, g, reg);
@@ -202,7 +200,7 @@ static uint8_t value_of(const fusion *f, const group *g, uint32_t reg) {
 
 /* Tells whether what a step of a group computes is read outside it. */
 static bool is_read(const fusion *f, const bpi_step *step) {
-    return f->uses->of[root(f->p, step->y)].reads > 0;
+    return f->uses->of[f->p->root[step->y]].reads > 0;
 }
 
 static bool fill_op(const fusion *f, const group *g, const bpi_step *step, bpi_chain_op *op) {

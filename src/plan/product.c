@@ -22,7 +22,6 @@
 typedef struct joining {
     bpi_program *p;
     bpi_uses *uses;
-    bool *gone; /* by step: a product has taken it up */
     uint32_t
         *assigned;   /* by register that is a root: the one that a variable there takes; BPI_NONE */
     bpi_forms forms; /* of products */
@@ -88,7 +87,7 @@ static int add_input(candidate *c, uint32_t reg) {
 /* The step `s` becomes part of the product; its result is what the product computes from now on. */
 static void take(joining *j, candidate *c, uint32_t s) {
     c->taken[c->taken_count++] = s;
-    j->gone[c->at] = true;
+    j->p->steps[c->at].kind = BPI_STEP_GONE;
     c->at = s;
     c->y = j->p->steps[s].y;
 }
@@ -184,7 +183,7 @@ static void take_update(joining *j, candidate *c) {
     }
     if (by_beta != BPI_NONE) {
         c->product->beta = add_input(c, beta);
-        j->gone[by_beta] = true;
+        j->p->steps[by_beta].kind = BPI_STEP_GONE;
         c->taken[c->taken_count++] = by_beta;
     }
     c->product->addend = add_input(c, addend);
@@ -427,12 +426,6 @@ static bool join_step(joining *j, uint32_t s, const bpi_product *shape, const in
     return true;
 }
 
-static void drop_steps(const joining *j) {
-    for (size_t s = 0; s < j->p->step_count; s++)
-        if (j->gone[s])
-            j->p->steps[s].kind = BPI_STEP_GONE;
-}
-
 static bool is_product(const bpi_step *step) {
     return step->op == &bpi_op_matmul && step->kind == BPI_STEP_KERNEL;
 }
@@ -443,21 +436,17 @@ bp_status bpi_join_products(bpi_program *p, bpi_uses *uses, const int *threads) 
         first++;
     if (first == p->step_count)
         return BP_OK;
-    joining j = {.p = p, .uses = uses, .gone = bpi_alloc_zeroed(p->step_count + 1)};
-    bool ok = j.gone && note_assigned(&j);
+    joining j = {.p = p, .uses = uses};
+    bool ok = note_assigned(&j);
     for (uint32_t s = first; s < p->step_count && ok; s++) {
         const bpi_step *step = &p->steps[s];
         bpi_product shape;
-        if (is_product(step) && !j.gone[s] &&
-            bpi_matmul_product(type_of(&j, step->x[0]), type_of(&j, step->x[1]),
-                               type_of(&j, step->y), step->attr, &shape))
+        if (is_product(step) && bpi_matmul_product(type_of(&j, step->x[0]), type_of(&j, step->x[1]),
+                                                   type_of(&j, step->y), step->attr, &shape))
             ok = join_step(&j, s, &shape, threads);
     }
-    if (ok) {
-        drop_steps(&j);
+    if (ok)
         bpi_apply_renames(p, uses);
-    }
-    bpi_free(j.gone);
     bpi_free(j.assigned);
     bpi_forms_free(&j.forms);
     return ok ? BP_OK : BP_ERR_MEMORY;

@@ -1,15 +1,13 @@
 /* What computes and what reads the memory of each register, and new registers for results. */
 #include "inside.h"
 
-static uint32_t root(const bpi_program *p, uint32_t reg) { return p->root[reg]; }
-
 static void note_steps(const bpi_program *p, bpi_use *of) {
     for (uint32_t s = 0; s < p->step_count; s++) {
         const bpi_step *step = &p->steps[s];
         for (uint32_t k = 0; k < step->outputs; k++)
-            of[root(p, step->y + k)].maker = s;
+            of[p->root[step->y + k]].maker = s;
         for (int k = 0; k < step->inputs; k++) {
-            bpi_use *x = &of[root(p, step->x[k])];
+            bpi_use *x = &of[p->root[step->x[k]]];
             x->reads++;
             x->reader = s;
         }
@@ -17,8 +15,7 @@ static void note_steps(const bpi_program *p, bpi_use *of) {
 }
 
 bool bpi_note_uses(bpi_program *p, bpi_uses *u) {
-    size_t room =
-        p->reg_count + p->step_count + p->step_capacity + 1; /* a new one for every result */
+    const size_t room = p->reg_count + p->step_count; /* a new one for every result */
     *u = (bpi_uses){.of = bpi_alloc(room * sizeof *u->of)};
     if (!u->of || !bpi_reserve_regs(p, room))
         return false;
@@ -26,9 +23,9 @@ bool bpi_note_uses(bpi_program *p, bpi_uses *u) {
         u->of[k] = (bpi_use){BPI_NONE, BPI_NONE, 0, BPI_NONE};
     note_steps(p, u->of);
     for (size_t k = 0; k < p->effect_count; k++)
-        u->of[root(p, p->effects[k].value)].reads++;
+        u->of[p->root[p->effects[k].value]].reads++;
     for (int k = 0; k < p->target_count; k++)
-        u->of[root(p, p->targets[k])].reads++;
+        u->of[p->root[p->targets[k]]].reads++;
     return true;
 }
 
@@ -38,7 +35,7 @@ void bpi_free_uses(bpi_uses *u) {
 }
 
 uint32_t bpi_rename_result(bpi_program *p, bpi_uses *u, uint32_t reg) {
-    uint32_t old = root(p, reg), new = (uint32_t)p->reg_count++;
+    uint32_t old = p->root[reg], new = (uint32_t)p->reg_count++;
     p->regs[new] = p->regs[old];
     p->root[new] = new;
     u->of[new] = u->of[old];
