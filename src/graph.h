@@ -113,6 +113,7 @@ struct bp_graph {
     bpi_types own_types; /* kept over a reset */
     bpi_node **nodes;    /* by id */
     size_t count, capacity;
+    size_t again; /* while a recording repeats the last one: the nodes of that one; else 0 */
     bpi_leaf *leaves;     /* those that own their data, or have done so */
     bpi_name_table names; /* of tensors */
     /* The variables of this recording, and behind them those of the last one, in their order: it
@@ -151,6 +152,12 @@ bpi_node *bpi_node_append(bp_graph *graph, const bp_op *op, bp_tensor *const *x,
 /* Appends a node that shares name, leaf and attributes with one of another graph, which lasts
  * longer; its operands are to be filled in. */
 bpi_node *bpi_node_copy(bp_graph *graph, const bpi_node *from, const bp_type *const *types);
+/* The node that the last recording had at this place, when it is just what is recorded now; NULL
+ * when it is not, and from the first such place on (again.c). Of a leaf, whose values are still to
+ * be given, the second one. */
+bpi_node *bpi_node_again(bp_graph *graph, const bp_op *op, bp_tensor *const *x, int inputs,
+                         const bp_attr *attr);
+bpi_node *bpi_leaf_again(bp_graph *graph, const bp_op *op, const bp_type *type);
 /* As bp_record for an op without operands. */
 bp_tensor *bpi_record_leaf(bp_graph *graph, const bp_op *op, const bp_type *type,
                            bpi_leaf_kind kind, bpi_leaf **leaf);

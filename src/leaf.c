@@ -60,16 +60,19 @@ static bool valid_type(bp_graph *graph, const char *what, const char *name, cons
 
 bp_tensor *bpi_record_leaf(bp_graph *graph, const bp_op *op, const bp_type *type,
                            bpi_leaf_kind kind, bpi_leaf **out) {
-    bpi_leaf *leaf = bpi_arena_alloc(&graph->arena, sizeof *leaf);
-    const bp_type *interned = bpi_type_intern(graph->types, type);
-    if (!leaf || !interned)
-        return bpi_graph_fail(graph, BP_ERR_MEMORY, "%s: out of memory", op->name);
-    *leaf = (bpi_leaf){.kind = kind}; /* nothing that was computed so far depends on it */
-    bpi_node *node = bpi_node_append(graph, op, NULL, 0, NULL, &interned, 1, leaf);
+    bpi_node *node = bpi_leaf_again(graph, op, type);
+    if (!node) {
+        bpi_leaf *leaf = bpi_arena_alloc(&graph->arena, sizeof *leaf);
+        const bp_type *interned = bpi_type_intern(graph->types, type);
+        if (!leaf || !interned)
+            return bpi_graph_fail(graph, BP_ERR_MEMORY, "%s: out of memory", op->name);
+        node = bpi_node_append(graph, op, NULL, 0, NULL, &interned, 1, leaf);
+    }
     if (!node)
         return NULL;
+    *node->leaf = (bpi_leaf){.kind = kind}; /* nothing that was computed so far depends on it */
     if (out)
-        *out = leaf;
+        *out = node->leaf;
     return &node->y[0];
 }
 
