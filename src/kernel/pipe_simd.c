@@ -44,9 +44,8 @@ static void pipe_load(PIPE_ARGUMENTS) {
 }
 
 static void pipe_fetch(PIPE_ARGUMENTS) {
-    enum { AHEAD = 2048 };
     for (int k = -GROUP / 2; k < GROUP / 2; k += 64)
-        __builtin_prefetch((const char *)s->at + i + AHEAD + k);
+        __builtin_prefetch((const char *)s->at + i + s->mask + k);
     PIPE_NEXT(V_SAME);
 }
 

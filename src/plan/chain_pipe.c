@@ -79,6 +79,18 @@ static void add_steps(cutting *cut, int first, int end) {
     }
 }
 
+/* A processor waits for so many lines of memory at once: what is fetched ahead is the same amount for
+ * one array and for several together. */
+static void spread_fetches(cutting *cut, int first) {
+    enum { AHEAD = 2048, LINE = 64 }; /* bytes */
+    size_t fetches = 0;
+    for (int k = first; k < cut->steps; k++)
+        fetches += cut->step[k].run == cut->pipe->fetch;
+    for (int k = first; k < cut->steps; k++)
+        if (cut->step[k].run == cut->pipe->fetch)
+            cut->step[k].mask = AHEAD / fetches / LINE * LINE;
+}
+
 /* ---- parts ----------------------------------------------------------------------------------- */
 
 /* The pipe that an op can be a step of; NULL: none. */
@@ -131,8 +143,10 @@ static void add_part(cutting *cut, int first, int end) {
                              .end = (uint8_t)end,
                              .step = (uint8_t)cut->steps,
                              .past = cut->past && cut->pipe};
-    if (cut->pipe)
+    if (cut->pipe) {
         add_steps(cut, first, end);
+        spread_fetches(cut, part->step);
+    }
     part->steps = (uint8_t)(cut->steps - part->step);
 }
 
