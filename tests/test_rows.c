@@ -136,6 +136,45 @@ static void check_maxima(bp_dtype dtype, int64_t rows, int64_t n) {
 START_TEST(sums_have_the_same_bits_everywhere) { everywhere(check_sums); }
 END_TEST
 
+/* An array that no cache keeps, of which rows far apart are summed together. */
+static void check_far_rows(bp_dtype dtype, int64_t n, char *x, char *y) {
+    enum { LARGE = 1 << 22 };
+    const size_t item = bp_dtype_size(dtype);
+    const int64_t rows = LARGE / (int64_t)item / n + 1 + n % 4; /* and some that are left over */
+    for (int64_t i = 0; i < rows * n; i++)
+        if (dtype == BP_F32)
+            ((float *)x)[i] = (float)draw();
+        else
+            ((double *)x)[i] = draw();
+    memset(y, 0x5a, (size_t)rows * item + 64);
+    bpi_sum_pass(&(bpi_pass){rows, n, 1}, dtype, x, y);
+    for (int64_t r = 0; r < rows; r++) {
+        char alone[8];
+        bpi_sum_pass(&(bpi_pass){1, n, 1}, dtype, x + (size_t)(r * n) * item, alone);
+        if (memcmp(alone, y + (size_t)r * item, item) != 0)
+            ck_abort_msg("%s %s: row %d of %d elements has other bits than alone", bpi_cpu_name(),
+                         bp_dtype_name(dtype), (int)r, (int)n);
+    }
+    for (size_t k = 0; k < 64; k++)
+        ck_assert_int_eq(y[(size_t)rows * item + k], 0x5a);
+}
+
+START_TEST(rows_that_are_far_apart_have_the_bits_that_they_have_alone) {
+    static const int64_t some[] = {31, 32, 33, 63, 64, 65, 127, 500, 511, 512, 1000, 1023, 1024};
+    char *x = malloc((1 << 22) + 8 * 8 * 1024), *y = malloc((1 << 22) / 31 + 1024);
+    ck_assert(x && y);
+    enum bpi_cpu_level before = bpi_cpu_level();
+    for (int level = 0; level < BPI_CPU_COUNT; level++)
+        for (size_t k = 0; bpi_cpu_force(level) && k < sizeof some / sizeof *some; k++) {
+            check_far_rows(BP_F32, some[k], x + 4, y);
+            check_far_rows(BP_F64, some[k], x + 8, y);
+        }
+    bpi_cpu_force(before);
+    free(x);
+    free(y);
+}
+END_TEST
+
 START_TEST(maxima_are_the_same_everywhere) { everywhere(check_maxima); }
 END_TEST
 
@@ -385,6 +424,7 @@ END_TEST
 int main(void) {
     const TTest *const tests[] = {
         sums_have_the_same_bits_everywhere,
+        rows_that_are_far_apart_have_the_bits_that_they_have_alone,
         maxima_are_the_same_everywhere,
         a_nan_is_found_wherever_it_is,
         softmax_agrees_with_its_reference_everywhere,
