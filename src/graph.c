@@ -58,8 +58,7 @@ void bp_graph_reset(bp_graph *graph) {
         return;
     bpi_plans_unbind(graph);
     free_leaves(graph);
-    bpi_arena_reset(&graph->arena);
-    graph->again = graph->count;
+    graph->again = bpi_arena_reset(&graph->arena) ? graph->count : 0;
     bpi_name_clear(&graph->names);
     graph->count = 0;
     graph->variable_next = 0;

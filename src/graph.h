@@ -152,11 +152,11 @@ bpi_node *bpi_node_append(bp_graph *graph, const bp_op *op, bp_tensor *const *x,
 /* Appends a node that shares name, leaf and attributes with one of another graph, which lasts
  * longer; its operands are to be filled in. */
 bpi_node *bpi_node_copy(bp_graph *graph, const bpi_node *from, const bp_type *const *types);
-/* The node that the last recording had at this place, when it is just what is recorded now; NULL
- * when it is not, and from the first such place on (again.c). Of a leaf, whose values are still to
- * be given, the second one. */
+/* Records the node that the last recording had at this place, when it is just what is to be
+ * recorded now; NULL when it is not, or a node had to be made before (again.c). */
 bpi_node *bpi_node_again(bp_graph *graph, const bp_op *op, bp_tensor *const *x, int inputs,
                          const bp_attr *attr);
+/* The same for a leaf, whose values are still to be given. */
 bpi_node *bpi_leaf_again(bp_graph *graph, const bp_op *op, const bp_type *type);
 /* As bp_record for an op without operands. */
 bp_tensor *bpi_record_leaf(bp_graph *graph, const bp_op *op, const bp_type *type,
@@ -165,6 +165,9 @@ bp_tensor *bpi_record_leaf(bp_graph *graph, const bp_op *op, const bp_type *type
 void bpi_leaf_own(bp_graph *graph, bpi_leaf *leaf, void *memory);
 /* Which attribute is the ordinal of an op's random numbers; -1: none. */
 int bpi_op_ordinal(const bp_op *op);
+/* Tells whether two attributes are equal, reals bit for bit. The list of the second one may be
+ * NULL, and equals none then. */
+bool bpi_same_attr(const bp_attr *a, const bp_attr *b);
 /* Number of attributes and outputs of an op. */
 int bpi_op_attrs(const bp_op *op);
 int bpi_op_outputs(const bp_op *op);

@@ -175,9 +175,10 @@ char *bpi_arena_text(bpi_arena *arena, const char *text) {
     return copy ? memcpy(copy, text, bytes) : NULL;
 }
 
-void bpi_arena_reset(bpi_arena *arena) {
+bool bpi_arena_reset(bpi_arena *arena) {
     if (!arena->chunks)
-        return;
+        return true;
+    const bool alone = !arena->chunks->older;
     while (arena->chunks->older) {
         bpi_arena_chunk *older = arena->chunks->older;
         arena->chunks->older = older->older;
@@ -185,6 +186,7 @@ void bpi_arena_reset(bpi_arena *arena) {
     }
     arena->next = arena->chunks->room;
     arena->end = arena->chunks->room + arena->chunks->bytes;
+    return alone;
 }
 
 void bpi_arena_free(bpi_arena *arena) {

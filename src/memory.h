@@ -44,7 +44,9 @@ static inline void *bpi_arena_alloc(bpi_arena *arena, size_t bytes) {
 }
 void *bpi_arena_alloc_aligned(bpi_arena *arena, size_t bytes); /* to 64 */
 char *bpi_arena_text(bpi_arena *arena, const char *text);
-void bpi_arena_reset(bpi_arena *arena); /* forgets everything, keeps one chunk */
+/* Forgets everything, keeps one chunk. Tells whether there was no other: then what was allocated
+ * lies where it was until that memory is allocated anew. */
+bool bpi_arena_reset(bpi_arena *arena);
 void bpi_arena_free(bpi_arena *arena);
 
 #endif

@@ -18,6 +18,14 @@ __attribute__((noinline)) int bpi_op_ordinal(const bp_op *op) {
     return -1;
 }
 
+bool bpi_same_attr(const bp_attr *a, const bp_attr *b) {
+    if (a->type != b->type || a->type != BP_ATTR_INTS)
+        return a->type == b->type && a->as.i == b->as.i;
+    const size_t bytes = (size_t)a->count * sizeof *a->as.list;
+    return a->count == b->count &&
+           (bytes == 0 || (b->as.list && memcmp(a->as.list, b->as.list, bytes) == 0));
+}
+
 int bpi_op_outputs(const bp_op *op) { return op->outputs > 0 ? op->outputs : 1; }
 
 static const char *operand_name(const bp_op *op, int k) {

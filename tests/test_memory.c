@@ -76,6 +76,8 @@ static bp_status print(bp_graph *g, bp_tensor *loss) {
 
 static bp_status train_program(bp_model *m, bp_graph *g, results *r) {
     bp_seed(m, 7);
+    record(g);
+    bp_graph_reset(g); /* what is recorded now was recorded before, as far as there was memory */
     bp_tensor *loss = record(g);
     bp_tensor *gradient = bp_grad(loss, bp_find(g, "hidden.weight"));
     if (!loss || !gradient)

@@ -71,8 +71,9 @@ static void check_op(const bpi_pipe *pipe, bp_dtype dtype, enum bpi_map_slot slo
     bpi_map(slot, dtype)(bytes / item, operands, expected, &slope);
     const int group = second ? BPI_PIPE_SECOND : BPI_PIPE_FIRST;
     bpi_pipe_fn *run = bpi_pipe_find(&pipe->ops, slot, group, !mask);
-    const bpi_pipe_step steps[] = {
-        {pipe->load, x, SIZE_MAX, 0}, {run, other, mask, slope}, {pipe->finish, y, SIZE_MAX, 0}};
+    const bpi_pipe_step steps[] = {{pipe->load, x, {SIZE_MAX}, 0},
+                                   {run, other, {mask}, slope},
+                                   {pipe->finish, y, {SIZE_MAX}, 0}};
     ck_assert(run != NULL);
     pipe->run(steps, bytes);
     compare(dtype, y, bytes, bpi_map_name(slot));
@@ -140,17 +141,17 @@ static void check_several(const bpi_pipe *pipe, bp_dtype dtype, bool past) {
     bpi_map(BPI_MAP_ADD, dtype)(n, (const void *[]){whole[1], whole[0]}, whole[1], NULL);
     bpi_map(BPI_MAP_SUB, dtype)(n, (const void *[]){b, whole[1]}, whole[1], NULL);
     const bpi_pipe_step steps[] = {
-        {pipe->load, a, SIZE_MAX, 0},
-        {pipe->fetch, a, SIZE_MAX, 0},
-        {bpi_pipe_find(&pipe->ops, BPI_MAP_NEG, BPI_PIPE_FIRST, false), NULL, 0, 0},
-        {pipe->store, t, pipe->slot, 0},
-        {bpi_pipe_find(&pipe->ops, BPI_MAP_MUL, BPI_PIPE_FIRST, false), b, SIZE_MAX, 0},
-        {pipe->store, s, SIZE_MAX, 0},
-        {pipe->load, s, SIZE_MAX, 0},
-        {bpi_pipe_find(&pipe->ops, BPI_MAP_ABS, BPI_PIPE_FIRST, false), NULL, 0, 0},
-        {bpi_pipe_find(&pipe->ops, BPI_MAP_ADD, BPI_PIPE_FIRST, false), t, pipe->slot, 0},
-        {bpi_pipe_find(&pipe->ops, BPI_MAP_SUB, BPI_PIPE_SECOND, false), b, SIZE_MAX, 0},
-        {past ? pipe->finish_past : pipe->finish, y, SIZE_MAX, 0}};
+        {pipe->load, a, {SIZE_MAX}, 0},
+        {pipe->fetch, a, {256}, 0},
+        {bpi_pipe_find(&pipe->ops, BPI_MAP_NEG, BPI_PIPE_FIRST, false), NULL, {0}, 0},
+        {pipe->store, t, {pipe->slot}, 0},
+        {bpi_pipe_find(&pipe->ops, BPI_MAP_MUL, BPI_PIPE_FIRST, false), b, {SIZE_MAX}, 0},
+        {pipe->store, s, {SIZE_MAX}, 0},
+        {pipe->load, s, {SIZE_MAX}, 0},
+        {bpi_pipe_find(&pipe->ops, BPI_MAP_ABS, BPI_PIPE_FIRST, false), NULL, {0}, 0},
+        {bpi_pipe_find(&pipe->ops, BPI_MAP_ADD, BPI_PIPE_FIRST, false), t, {pipe->slot}, 0},
+        {bpi_pipe_find(&pipe->ops, BPI_MAP_SUB, BPI_PIPE_SECOND, false), b, {SIZE_MAX}, 0},
+        {past ? pipe->finish_past : pipe->finish, y, {SIZE_MAX}, 0}};
     pipe->run(steps, bytes);
     pipe->fence();
     compare(dtype, s, bytes, "what is stored in between");

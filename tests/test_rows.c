@@ -138,9 +138,8 @@ END_TEST
 
 /* An array that no cache keeps, of which rows far apart are summed together. */
 static void check_far_rows(bp_dtype dtype, int64_t n, char *x, char *y) {
-    enum { LARGE = 1 << 22 };
     const size_t item = bp_dtype_size(dtype);
-    const int64_t rows = LARGE / (int64_t)item / n + 1 + n % 4; /* and some that are left over */
+    const int64_t rows = BPI_BEYOND_CACHES / (int64_t)item / n + 1 + n % 4; /* and some that are left over */
     for (int64_t i = 0; i < rows * n; i++)
         if (dtype == BP_F32)
             ((float *)x)[i] = (float)draw();
@@ -161,7 +160,7 @@ static void check_far_rows(bp_dtype dtype, int64_t n, char *x, char *y) {
 
 START_TEST(rows_that_are_far_apart_have_the_bits_that_they_have_alone) {
     static const int64_t some[] = {31, 32, 33, 63, 64, 65, 127, 500, 511, 512, 1000, 1023, 1024};
-    char *x = malloc((1 << 22) + 8 * 8 * 1024), *y = malloc((1 << 22) / 31 + 1024);
+    char *x = malloc(BPI_BEYOND_CACHES + 8 * 8 * 1024), *y = malloc(BPI_BEYOND_CACHES / 31 + 1024);
     ck_assert(x && y);
     enum bpi_cpu_level before = bpi_cpu_level();
     for (int level = 0; level < BPI_CPU_COUNT; level++)

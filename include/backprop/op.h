@@ -187,8 +187,10 @@ struct bp_op {
 /* Records one op on operands of one graph. Returns its first output (bp_output gives the others),
  * or NULL with the failure kept in the graph: a NULL operand, operands of two graphs, a wrong
  * number of operands or attributes, a record that cannot be, or a shape rule that fails. `attrs`
- * are copied; may be NULL when the op has none. The record must outlive the graph. Where there is
- * no operand that is not NULL, there is no graph that could keep a failure. */
+ * are copied; may be NULL when the op has none. The record must outlive the graph and stay as it
+ * is, and its `infer` depend on nothing but the signature: what is recorded again after a reset is
+ * not inferred again. Where there is no operand that is not NULL, there is no graph that could keep
+ * a failure. */
 BP_API bp_tensor *bp_record(const bp_op *op, bp_tensor *const *operands, int count,
                             const bp_attr *attrs);
 

@@ -25,6 +25,9 @@ bool bpi_cpu_has(enum bpi_cpu_level level);
  * be called while another thread runs kernels. */
 bool bpi_cpu_force(enum bpi_cpu_level level);
 
+/* From how many bytes on an array is taken for one that no cache keeps. */
+enum { BPI_BEYOND_CACHES = 8 << 20 };
+
 /* The rounding and exception settings of the calling thread. Results below the smallest normal
  * number are stored as they are, which costs a CPU a hundred cycles each, or, with bpi_flush_tiny,
  * as 0: a momentum that fades away would otherwise slow its update down for good. */

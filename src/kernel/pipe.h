@@ -19,8 +19,11 @@ typedef void bpi_pipe_fn(void); /* what its arguments are, kernels know alone */
 
 typedef struct bpi_pipe_step {
     bpi_pipe_fn *run;
-    void *at;    /* an array, or one group that serves for all, or the element of a scalar */
-    size_t mask; /* SIZE_MAX for an array, bpi_pipe.slot for one group; of a fetch: bytes ahead */
+    void *at; /* an array, or one group that serves for all, or the element of a scalar */
+    union {
+        size_t mask;  /* SIZE_MAX for an array, bpi_pipe.slot for one group */
+        size_t ahead; /* of a fetch: bytes */
+    };
     double attr; /* attr[0] of the op */
 } bpi_pipe_step;
 

@@ -45,7 +45,7 @@ static void pipe_load(PIPE_ARGUMENTS) {
 
 static void pipe_fetch(PIPE_ARGUMENTS) {
     for (int k = -GROUP / 2; k < GROUP / 2; k += 64)
-        __builtin_prefetch((const char *)s->at + i + s->mask + k);
+        __builtin_prefetch((const char *)s->at + i + s->ahead + k);
     PIPE_NEXT(V_SAME);
 }
 

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "cpu.h"
 #include "rows_normalize.h"
 #include "rows_parts.h"
 #include "rows_softmax.h"

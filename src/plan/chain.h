@@ -11,7 +11,6 @@ enum {
     BPI_CHAIN_OPS = 24,                  /* most ops */
     BPI_CHAIN_SUMS = 2,                  /* most sums */
     BPI_CHAIN_STEPS = 5 * BPI_CHAIN_OPS, /* most steps of pipes: two of each operand, and a store */
-    BPI_CHAIN_LARGE = 8 << 20,           /* bytes of an array that no cache keeps */
     BPI_CHAIN_ROOM =
         28672 /* bytes for blocks: with what is read and written they fit the first cache */
 };

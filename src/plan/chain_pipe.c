@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "chain.h"
+#include "kernel/cpu.h"
 
 /* A chain being cut into parts. */
 typedef struct cutting {
@@ -34,11 +35,21 @@ static void put_step(cutting *cut, bpi_pipe_fn *run, int value, double attr) {
         (bpi_pipe_step){.run = run, .mask = slot ? cut->pipe->slot : SIZE_MAX, .attr = attr};
 }
 
-/* Adds a step, and, if it reads an array that no cache keeps, one that fetches what comes later. */
+/* Tells whether the part at hand fetches an array. */
+static bool is_fetched(const cutting *cut, int value) {
+    bool fetched = false;
+    for (int k = cut->part[cut->parts - 1].step; k < cut->steps && !fetched; k++)
+        fetched = cut->step[k].run == cut->pipe->fetch && cut->value[k] == value;
+    return fetched;
+}
+
+/* Adds a step, and, if it is the first to read an array that no cache keeps, one that fetches what
+ * comes later. */
 static void add_step(cutting *cut, bpi_pipe_fn *run, int value, double attr, bool reads) {
     const bpi_chain *c = cut->c;
     put_step(cut, run, value, attr);
-    if (cut->past && reads && value < c->inputs && c->feed[value].kind == BPI_FEED_WHOLE)
+    if (cut->past && reads && value < c->inputs && c->feed[value].kind == BPI_FEED_WHOLE &&
+        !is_fetched(cut, value))
         put_step(cut, cut->pipe->fetch, value, 0);
 }
 
@@ -79,16 +90,20 @@ static void add_steps(cutting *cut, int first, int end) {
     }
 }
 
-/* A processor waits for so many lines of memory at once: what is fetched ahead is the same amount for
- * one array and for several together. */
+/* A processor waits for so many lines of memory at once: what is fetched ahead is the same amount
+ * for one array and for several together, but at least the next group. */
 static void spread_fetches(cutting *cut, int first) {
     enum { AHEAD = 2048, LINE = 64 }; /* bytes */
-    size_t fetches = 0;
+    size_t fetches = 0, ahead = AHEAD;
     for (int k = first; k < cut->steps; k++)
         fetches += cut->step[k].run == cut->pipe->fetch;
+    if (fetches > 0)
+        ahead = AHEAD / fetches / LINE * LINE;
+    if (ahead < cut->pipe->group)
+        ahead = cut->pipe->group;
     for (int k = first; k < cut->steps; k++)
         if (cut->step[k].run == cut->pipe->fetch)
-            cut->step[k].mask = AHEAD / fetches / LINE * LINE;
+            cut->step[k].ahead = ahead;
 }
 
 /* ---- parts ----------------------------------------------------------------------------------- */
@@ -105,7 +120,7 @@ static const bpi_pipe *pipe_of(const bpi_chain *c, int k) {
 
 /* The kernels of cheap ops leave large arrays to pipes. */
 bool bpi_chain_suits(enum bpi_map_slot slot, bp_dtype dtype, int64_t count) {
-    return count >= BPI_CHAIN_LARGE / (int64_t)bp_dtype_size(dtype) && pipe_for(slot, dtype);
+    return count >= BPI_BEYOND_CACHES / (int64_t)bp_dtype_size(dtype) && pipe_for(slot, dtype);
 }
 
 /* The end of the ops from `first` on that have the same pipe, or none. */
@@ -127,7 +142,7 @@ bool bpi_chain_may_flow(const bpi_chain *c) {
 
 /* Tells whether the result of an op, which nobody in the chain reads, may go past the caches. */
 static bool may_go_past(const bpi_chain *c, int k) {
-    return c->op[k].output >= 0 && c->count >= BPI_CHAIN_LARGE / c->op[k].item &&
+    return c->op[k].output >= 0 && c->count >= BPI_BEYOND_CACHES / c->op[k].item &&
            c->reads[c->inputs + k] == 0;
 }
 

@@ -128,14 +128,6 @@ static uint64_t hash_node(const bpi_node *node) {
     return hash;
 }
 
-static bool same_attr(const bp_attr *a, const bp_attr *b) {
-    if (a->type == BP_ATTR_INTS)
-        return a->count == b->count &&
-               (a->count == 0 ||
-                memcmp(a->as.list, b->as.list, (size_t)a->count * sizeof(int64_t)) == 0);
-    return a->as.i == b->as.i; /* bit for bit, for reals too */
-}
-
 static bool same_node(const bpi_node *a, const bpi_node *b) {
     if (a->op != b->op || a->inputs != b->inputs || a->y[0].type != b->y[0].type)
         return false;
@@ -146,7 +138,7 @@ static bool same_node(const bpi_node *a, const bpi_node *b) {
     if (a->inputs > 0 && memcmp(a->x, b->x, a->inputs * sizeof *a->x) != 0)
         return false;
     for (int k = 0; k < a->attrs; k++)
-        if (!same_attr(&a->attr[k], &b->attr[k]))
+        if (!bpi_same_attr(&a->attr[k], &b->attr[k]))
             return false;
     return true;
 }
