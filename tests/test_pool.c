@@ -1,4 +1,5 @@
 /* The pool of threads: every piece runs exactly once, whoever asks, from wherever. */
+#define _GNU_SOURCE /* sched_getaffinity */
 #include <check.h>
 #include <pthread.h>
 #include <sched.h>
@@ -10,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "kernel/affinity.h"
 #include "kernel/pool.h"
 #include "stopwatch.h"
 #include "suite.h"
@@ -182,6 +184,35 @@ START_TEST(a_forked_child_has_a_working_pool) {
 }
 END_TEST
 
+#ifdef __linux__
+/* Pins the thread to the CPU that it is on, and lets it go again: it stays there until it is moved.
+ * The system may move it back, which it does not do often. */
+START_TEST(a_thread_leaves_the_cpu_that_it_is_told_to_leave) {
+    enum { TRIES = 20, MOST = 15 };
+    cpu_set_t before, here, after;
+    ck_assert_int_eq(sched_getaffinity(0, sizeof before, &before), 0);
+    const bool others = CPU_COUNT(&before) > 1;
+    int left = 0;
+    for (int k = 0; k < TRIES; k++) {
+        const int cpu = bpi_current_cpu();
+        CPU_ZERO(&here);
+        CPU_SET(cpu, &here);
+        ck_assert_int_eq(sched_setaffinity(0, sizeof here, &here), 0);
+        bpi_leave_cpu(cpu); /* there is no other one */
+        ck_assert_int_eq(bpi_current_cpu(), cpu);
+        ck_assert_int_eq(sched_setaffinity(0, sizeof before, &before), 0);
+        bpi_leave_cpu(-1);
+        bpi_leave_cpu(CPU_SETSIZE);
+        bpi_leave_cpu(cpu);
+        left += bpi_current_cpu() != cpu;
+        ck_assert_int_eq(sched_getaffinity(0, sizeof after, &after), 0);
+        ck_assert(CPU_EQUAL(&before, &after));
+    }
+    ck_assert_int_ge(left, others ? MOST : 0);
+}
+END_TEST
+#endif
+
 START_TEST(the_default_is_at_least_one_thread_and_at_most_the_processors) {
     ck_assert_int_ge(bpi_pool_default_threads(), 1);
     ck_assert_int_le(bpi_pool_default_threads(), (int)sysconf(_SC_NPROCESSORS_CONF));
@@ -198,6 +229,9 @@ int main(void) {
         a_piece_may_ask_for_threads_itself,
         several_threads_may_ask_at_once,
         a_forked_child_has_a_working_pool,
+#ifdef __linux__
+        a_thread_leaves_the_cpu_that_it_is_told_to_leave,
+#endif
         the_default_is_at_least_one_thread_and_at_most_the_processors,
     };
     return run_tests("pool", NULL, NULL, 60, tests, sizeof tests / sizeof *tests);

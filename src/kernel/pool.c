@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "affinity.h"
 #include "cpu.h"
 #include "stopwatch.h"
 
@@ -49,6 +50,7 @@ static struct {
     int pieces;
     unsigned float_settings; /* of the caller, for the threads that help it */
     atomic_int wanted;       /* threads that may be inside at once */
+    atomic_int caller_cpu;   /* where the caller was when it opened the gate */
     _Atomic uint64_t taken;  /* pieces: from the first on, + 2^32 times those from the last on */
     int made;                /* threads; this and the next two by the caller that holds `busy` */
     int64_t saved;           /* the account */
@@ -131,10 +133,13 @@ static bool enter(uint64_t *seen) {
     return false;
 }
 
+/* A thread that wakes up on the CPU of the caller, where the system leaves it while the other CPUs
+ * look busy, would take it from the caller: it goes elsewhere before it enters. */
 static void *serve(void *unused) {
     for (uint64_t seen = 0;;) {
         if (!spin(seen))
             sleep_until_work(seen);
+        bpi_leave_cpu(atomic_load_explicit(&pool.caller_cpu, memory_order_relaxed));
         if (enter(&seen)) {
             bpi_set_float_settings(pool.float_settings);
             take_pieces(true);
@@ -176,6 +181,7 @@ static void make_threads(int count) {
 }
 
 static void open_gate(int helpers) {
+    atomic_store_explicit(&pool.caller_cpu, bpi_current_cpu(), memory_order_relaxed);
     atomic_store(&pool.wanted, helpers);
     atomic_store(&pool.taken, 0);
     atomic_store(&pool.gate, (atomic_load(&pool.gate) / NEXT_WORK + 1) * NEXT_WORK | OPEN);
