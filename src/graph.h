@@ -194,10 +194,6 @@ static inline void bpi_fetch_ahead(bpi_node *const *nodes, size_t at, size_t cou
     if (at + BPI_NODES_AHEAD < count)
         bpi_fetch_operands(nodes[at + BPI_NODES_AHEAD]);
 }
-static inline void bpi_fetch_behind(bpi_node *const *nodes, size_t at) {
-    if (at > BPI_NODES_AHEAD)
-        bpi_fetch_operands(nodes[at - BPI_NODES_AHEAD]);
-}
 
 /* The nodes that `targets` depend on, themselves included, in the order of recording. */
 typedef struct bpi_closure {
@@ -265,6 +261,10 @@ static inline bool bpi_same_shape(const bp_shape *a, const bp_shape *b) {
     for (int k = 0; k < a->rank && a != b && same; k++)
         same = a->size[k] == b->size[k];
     return same;
+}
+
+static inline bool bpi_same_type(const bp_type *a, const bp_type *b) {
+    return a->dtype == b->dtype && bpi_same_shape(&a->shape, &b->shape);
 }
 
 /* Hashes for the tables of the library: FNV-1a over a string; and of a hash so far with a word. */

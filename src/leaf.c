@@ -285,7 +285,7 @@ static bp_tensor *shared_variable(bp_graph *graph, bp_tensor *known, const char 
             "parameter \"%s\": the name is taken in this recording; give the layer "
             "another name, open a scope, or call bp_share to share the weights",
             name);
-    if (known->type->dtype != type->dtype || !bp_shape_equal(known->type->shape, type->shape)) {
+    if (!bpi_same_type(known->type, type)) {
         char had[BPI_SHAPE_TEXT], wanted[BPI_SHAPE_TEXT];
         return bpi_graph_fail(
             graph, BP_ERR_SHAPE, "parameter \"%s\" is %s %s and cannot be shared as %s %s", name,
@@ -327,11 +327,6 @@ static bpi_variable *find_or_make(bp_graph *graph, const char *name, uint64_t ha
     return variable ? variable : bpi_graph_fail(graph, model->why.status, "%s", model->why.text);
 }
 
-static bool has_type(const bpi_variable *variable, const bp_type *type) {
-    return variable->type->dtype == type->dtype &&
-           bpi_same_shape(&variable->type->shape, &type->shape);
-}
-
 static void *fail_type(bp_graph *graph, const bpi_variable *variable, const bp_type *type) {
     char had[BPI_SHAPE_TEXT], wanted[BPI_SHAPE_TEXT];
     return bpi_graph_fail(
@@ -356,7 +351,7 @@ static bp_tensor *record_variable(bp_graph *graph, const char *name, const bp_ty
     memcpy(full, graph->scope, graph->scope_length);
     memcpy(full + graph->scope_length, name, bytes);
     bpi_variable *variable = recall(graph, full);
-    bool right = variable && has_type(variable, type);
+    bool right = variable && bpi_same_type(variable->type, type);
     if (!right && !valid_type(graph, "parameter", name, type))
         return NULL;
     const uint64_t hash = variable ? variable->hash : bpi_hash_name(full);
@@ -365,7 +360,7 @@ static bp_tensor *record_variable(bp_graph *graph, const char *name, const bp_ty
         return shared_variable(graph, known, full, type, trainable);
     if (!variable && !(variable = find_or_make(graph, full, hash, type, init, trainable)))
         return NULL;
-    if (!right && !has_type(variable, type))
+    if (!right && !bpi_same_type(variable->type, type))
         return fail_type(graph, variable, type);
     if (!is_kind(graph, variable, trainable))
         return NULL;

@@ -244,7 +244,7 @@ static bp_status intern_outputs(bp_graph *graph, const bp_signature *s, const bp
     for (int k = 0; k < bpi_op_outputs(s->op); k++) {
         const bp_type *y = &s->y[k];
         types[k] = first;
-        if (y->dtype == first->dtype && bpi_same_shape(&y->shape, &first->shape))
+        if (bpi_same_type(y, first))
             continue;
         if (bp_dtype_size(y->dtype) == 0 || bp_shape_count(y->shape) < 0)
             return fail_output(s, k);
@@ -254,22 +254,25 @@ static bp_status intern_outputs(bp_graph *graph, const bp_signature *s, const bp
     return BP_OK;
 }
 
-/* A negative ordinal becomes the next one of the recording. */
-static void number_draws(bpi_node *node) {
-    bp_attr *ordinal = (bp_attr *)&node->attr[bpi_op_ordinal(node->op)];
-    if (ordinal->as.i < 0)
-        ordinal->as.i = node->graph->random_ordinal++;
+/* Attributes as they are recorded: a random op that is given a negative ordinal has the next one of
+ * the recording, in the copy `own`. */
+static const bp_attr *number_draws(const bp_graph *graph, const bp_op *op, const bp_attr *attrs,
+                                   bp_attr own[BP_MAX_ATTRS]) {
+    const int ordinal = op && attrs && (op->flags & BP_OP_RANDOM) ? bpi_op_ordinal(op) : -1;
+    if (ordinal < 0 || attrs[ordinal].as.i >= 0)
+        return attrs;
+    memcpy(own, attrs, (size_t)bpi_op_attrs(op) * sizeof *own);
+    own[ordinal].as.i = graph->random_ordinal;
+    return own;
 }
 
 enum { FEW = 4 }; /* operands whose types fit on the stack */
 
-bp_tensor *bp_record(const bp_op *op, bp_tensor *const *operands, int count, const bp_attr *attrs) {
-    bp_graph *graph = operands ? graph_of(operands, count) : NULL;
-    bpi_node *node = graph ? bpi_node_again(graph, op, operands, count, attrs) : NULL;
-    if (node)
-        return &node->y[0];
-    if (!graph || !record_usable(graph, op, count) ||
-        !operands_usable(graph, op, operands, count) || !attrs_usable(graph, op, attrs))
+/* bp_record of what the last recording did not have at this place. */
+static bpi_node *record_new(bp_graph *graph, const bp_op *op, bp_tensor *const *operands, int count,
+                            const bp_attr *attrs) {
+    if (!record_usable(graph, op, count) || !operands_usable(graph, op, operands, count) ||
+        !attrs_usable(graph, op, attrs))
         return NULL;
 
     bp_type few[FEW];
@@ -288,14 +291,13 @@ bp_tensor *bp_record(const bp_op *op, bp_tensor *const *operands, int count, con
     s.x = types;
     s.attr = attrs;
     s.why = &why;
+    bpi_node *node = NULL;
     const bp_type *y[BP_MAX_OUTPUTS];
     bp_status status = run_infer(&s);
     if (status == BP_OK)
         status = intern_outputs(graph, &s, operands[0]->type, y);
     if (status == BP_OK) {
         node = bpi_node_append(graph, op, operands, count, attrs, y, bpi_op_outputs(op), NULL);
-        if (node && (op->flags & BP_OP_RANDOM))
-            number_draws(node);
     } else {
         if (why.status == BP_OK)
             bpi_fail(&why, status, "%s", bp_status_text(status));
@@ -303,7 +305,21 @@ bp_tensor *bp_record(const bp_op *op, bp_tensor *const *operands, int count, con
     }
     if (types != few)
         bpi_free(types);
-    return node ? &node->y[0] : NULL;
+    return node;
+}
+
+bp_tensor *bp_record(const bp_op *op, bp_tensor *const *operands, int count, const bp_attr *attrs) {
+    bp_graph *graph = operands ? graph_of(operands, count) : NULL;
+    if (!graph)
+        return NULL;
+    bp_attr own[BP_MAX_ATTRS];
+    attrs = number_draws(graph, op, attrs, own);
+    bpi_node *node = bpi_node_again(graph, op, operands, count, attrs);
+    node = node ? node : record_new(graph, op, operands, count, attrs);
+    if (!node)
+        return NULL;
+    graph->random_ordinal += attrs == own;
+    return &node->y[0];
 }
 
 /* ---- tensors --------------------------------------------------------------------------------- */

@@ -10,15 +10,11 @@ static uint64_t hash_type(const bp_type *type) {
     return hash;
 }
 
-static bool same_type(const bp_type *a, const bp_type *b) {
-    return a->dtype == b->dtype && bpi_same_shape(&a->shape, &b->shape);
-}
-
 /* The place where a type is, or where it belongs. */
 static const bp_type **place_of(const bpi_types *types, const bp_type *type) {
     size_t mask = types->size - 1;
     size_t at = hash_type(type) & mask;
-    while (types->table[at] && !same_type(types->table[at], type))
+    while (types->table[at] && !bpi_same_type(types->table[at], type))
         at = (at + 1) & mask;
     return &types->table[at];
 }

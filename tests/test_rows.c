@@ -11,6 +11,7 @@
 #include "kernel/reduce.h"
 #include "kernel/rows.h"
 #include "kernel/softmax.h"
+#include "levels.h"
 #include "suite.h"
 
 enum { ROOM = 24000 };
@@ -139,12 +140,10 @@ END_TEST
 /* An array that no cache keeps, of which rows far apart are summed together. */
 static void check_far_rows(bp_dtype dtype, int64_t n, char *x, char *y) {
     const size_t item = bp_dtype_size(dtype);
-    const int64_t rows = BPI_BEYOND_CACHES / (int64_t)item / n + 1 + n % 4; /* and some that are left over */
+    const int64_t left_over = 1 + n % 4, rows = BPI_BEYOND_CACHES / (int64_t)item / n + left_over;
+    const arrays a = {.dtype = dtype, .item = item};
     for (int64_t i = 0; i < rows * n; i++)
-        if (dtype == BP_F32)
-            ((float *)x)[i] = (float)draw();
-        else
-            ((double *)x)[i] = draw();
+        put(&a, x, i, draw());
     memset(y, 0x5a, (size_t)rows * item + 64);
     bpi_sum_pass(&(bpi_pass){rows, n, 1}, dtype, x, y);
     for (int64_t r = 0; r < rows; r++) {
@@ -158,19 +157,18 @@ static void check_far_rows(bp_dtype dtype, int64_t n, char *x, char *y) {
         ck_assert_int_eq(y[(size_t)rows * item + k], 0x5a);
 }
 
-START_TEST(rows_that_are_far_apart_have_the_bits_that_they_have_alone) {
+static void check_all_far_rows(bp_dtype dtype) {
     static const int64_t some[] = {31, 32, 33, 63, 64, 65, 127, 500, 511, 512, 1000, 1023, 1024};
     char *x = malloc(BPI_BEYOND_CACHES + 8 * 8 * 1024), *y = malloc(BPI_BEYOND_CACHES / 31 + 1024);
     ck_assert(x && y);
-    enum bpi_cpu_level before = bpi_cpu_level();
-    for (int level = 0; level < BPI_CPU_COUNT; level++)
-        for (size_t k = 0; bpi_cpu_force(level) && k < sizeof some / sizeof *some; k++) {
-            check_far_rows(BP_F32, some[k], x + 4, y);
-            check_far_rows(BP_F64, some[k], x + 8, y);
-        }
-    bpi_cpu_force(before);
+    for (size_t k = 0; k < sizeof some / sizeof *some; k++)
+        check_far_rows(dtype, some[k], x + bp_dtype_size(dtype), y);
     free(x);
     free(y);
+}
+
+START_TEST(rows_that_are_far_apart_have_the_bits_that_they_have_alone) {
+    at_every_level(check_all_far_rows);
 }
 END_TEST
 
